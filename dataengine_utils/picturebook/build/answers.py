@@ -1,0 +1,63 @@
+"""Stage 3: the language model learns to answer, from several short questions about each picture; the tower is frozen."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...models.packing import Packed, make_rows, pack
+from ...models.wording import Encoder
+from ..drawing import draw
+from ..questions import SKEWED_MIXTURE, write_question
+from ..seeds import seeds_of
+from ..world import sample_scene
+from .dense import normalise, patch_features
+
+PICTURES_A_STEP, QUESTIONS_A_PICTURE = 8, 12
+
+
+class Lessons:
+    """The batches of stage 3, by step: pictures (8, 3, 112, 112) uint8 and their packed questions and answers."""
+
+    def __init__(self, encoder: Encoder, n_image_tokens: int, pad_id: int, mixture: dict[str, float] = SKEWED_MIXTURE):
+        self.encoder, self.n_image_tokens, self.pad_id, self.mixture = encoder, n_image_tokens, pad_id, mixture
+
+    def __call__(self, step: int) -> tuple[np.ndarray, Packed]:
+        rng = random.Random(f"lessons-{step}")
+        first = step * PICTURES_A_STEP
+        pictures, keys, encoded = [], [], []
+        for seed in seeds_of("pretrain")[first:first + PICTURES_A_STEP]:
+            scene = sample_scene(seed)
+            asked = rng.choices(list(self.mixture), list(self.mixture.values()), k=QUESTIONS_A_PICTURE)
+            asked[0] = "Scene Understanding"  # every picture has a place, so no picture is left without a question
+            questions = [q for q in (write_question(scene, name, rng) for name in asked) if q]
+            pictures.append(np.asarray(draw(scene)).transpose(2, 0, 1))
+            keys += [str(seed)] * len(questions)
+            encoded += [self.encoder.encode(q.question, (), "short", [q.answer]) for q in questions]
+        rows = make_rows(keys, encoded, max_questions=QUESTIONS_A_PICTURE)
+        return np.stack(pictures), pack(rows, [self.n_image_tokens] * len(rows), pad_id=self.pad_id)
+
+
+class Answering(nn.Module):
+    """The loss of stage 3: cross-entropy of the answers' tokens, every question weighing the same per token."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: tuple[np.ndarray, Packed]) -> tuple[Tensor, dict[str, float]]:
+        pictures, packed = batch
+        body = self.model.model
+        with torch.no_grad():
+            features = patch_features(body.vision_tower, normalise(pictures))
+        embedded = body.language_model.embed_tokens(packed.input_ids)
+        is_image = (packed.input_ids == self.model.config.image_token_id).unsqueeze(-1)
+        embedded = embedded.masked_scatter(is_image, body.multi_modal_projector(features))
+        hidden = body.language_model(
+            inputs_embeds=embedded, attention_mask=packed.attention_mask, position_ids=packed.position_ids, use_cache=False
+        ).last_hidden_state
+        logits = self.model.lm_head(hidden[packed.keep])[packed.sources]
+        right = (logits.argmax(-1) == packed.labels).float().mean().item()
+        return nn.functional.cross_entropy(logits, packed.labels), {"token_accuracy": right}
