@@ -1,8 +1,8 @@
-"""The one error a user of the kit should meet: what is wrong, the value, what is allowed, the next command."""
+"""The one error users of the kit should meet: what is wrong, the value, what is allowed, the next command."""
 
 
 class KitError(ValueError):
-    """Something the user can mend. The message says what, the value, what was allowed, and what to run next."""
+    """Something the user can mend. The message says what, the value, what was allowed, what to run next."""
 
 
 def unknown_name(kind: str, name: object, known: "list[str] | tuple[str, ...]", hint: str = "") -> KitError:

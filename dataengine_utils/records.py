@@ -1,7 +1,7 @@
 """Every file's schema: the frozen records that travel between the notebooks.
 
-One record is one JSON line (`to_json`, `from_json`). Reading is strict: a missing or unknown field, or a value of the
-wrong type, is a `KitError` that names the record and the field.
+One record is one JSON line (`to_json`, `from_json`). Reading is strict: a missing or unknown field, or a value of
+the wrong type, is a `KitError` that names the record and the field.
 """
 
 import dataclasses
@@ -19,10 +19,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Question:
-    """One benchmark question. `options` is empty for open questions; `choice` is the letter of the right option.
+    """One benchmark question. `options` is empty for open questions; `choice` is the right option's letter.
 
-    `image` names the picture for the benchmark's own `open_image` (a path, or an image id of a generated world).
-    `facts` is what the question relies on, for worlds that can check it: a form and its arguments.
+    `image` names the picture for the benchmark's own `open_image` (a path, or an image id of a generated
+    world). `facts` is what the question relies on, for worlds that can check it: a form and its
+    arguments.
     """
 
     id: str
@@ -39,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A student's reply to one question, kept raw. `scores` are log-likelihoods, one an option (nats), if ranked."""
+    """A student's raw reply to one question. `scores`: log-likelihoods, one an option (nats), if ranked."""
 
     question_id: str
     question_type: str
@@ -51,7 +52,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ImageObject:
-    """A named box of Visual Genome's objects.json and attributes.json, merged. `box` is (x, y, width, height), pixels."""
+    """A named box of Visual Genome's objects.json and attributes.json, merged.
+
+    `box` is (x, y, width, height), pixels.
+    """
 
     object_id: int
     name: str
@@ -86,7 +90,7 @@ class TextBox:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """All annotations of one image, whatever the source: the teacher writes from this and never needs the pixels."""
+    """All annotations of one image, whatever the source: the teacher writes from this and needs no pixels."""
 
     image_id: str
     image: str
@@ -114,7 +118,7 @@ class BadCase:
 
 @dataclass(frozen=True)
 class Query:
-    """A request for one sample: the type to serve, the image to use, and the bad cases shown to the teacher."""
+    """A request for one sample: the type to serve, the image to use, the bad cases shown to the teacher."""
 
     id: str
     question_type: str
@@ -229,7 +233,7 @@ def to_json(record: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[Record], value: Any) -> Record:
-    """Build a record from JSON values; raises `KitError` naming the record and the field that does not fit."""
+    """Build a record from JSON values; a `KitError` names the record and the field that does not fit."""
     return _build(kind, value, kind.__name__)
 
 
@@ -247,7 +251,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         return value if kind is Any else _expect(isinstance(value, dict), kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    return _expect(isinstance(value, kind) and not (kind is int and isinstance(value, bool)), kind, value, where)
+    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    return _expect(fits, kind, value, where)
 
 
 def _build_record(kind: Any, value: Any, where: str) -> Any:
@@ -258,7 +263,8 @@ def _build_record(kind: Any, value: Any, where: str) -> Any:
                 if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
     missing = sorted(required - set(value))
     if unknown or missing:
-        raise KitError(f"{where}: missing fields {missing}, unknown fields {unknown}; a {kind.__name__} has {sorted(hints)}")
+        raise KitError(f"{where}: missing fields {missing}, unknown fields {unknown}; "
+                       f"a {kind.__name__} has {sorted(hints)}")
     return kind(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
 
 
@@ -282,7 +288,8 @@ def _build_tuple(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
     if len(args) == 2 and args[1] is Ellipsis:
         return tuple(_build(args[0], item, f"{where}[{n}]") for n, item in enumerate(value))
     _expect(len(value) == len(args), kind, value, where)
-    return tuple(_build(arg, item, f"{where}[{n}]") for n, (arg, item) in enumerate(zip(args, value, strict=True)))
+    return tuple(_build(arg, item, f"{where}[{n}]")
+                 for n, (arg, item) in enumerate(zip(args, value, strict=True)))
 
 
 def _expect(fits: bool, kind: Any, value: Any, where: str) -> Any:

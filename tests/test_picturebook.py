@@ -38,7 +38,7 @@ def test_a_seed_is_one_picture_and_things_stay_in_their_cells(seed):
     assert scene.things
     for thing in scene.things:
         x, y, width, height = thing.box
-        assert 0 <= x and 0 <= y and x + width <= SIZE and y + height <= SIZE
+        assert x >= 0 and y >= 0 and x + width <= SIZE and y + height <= SIZE
         column, row = thing.cell % 3, thing.cell // 3
         assert column * CELL < thing.centre[0] < (column + 1) * CELL + 1
         assert row * CELL < thing.centre[1] < (row + 1) * CELL + 1
@@ -57,7 +57,8 @@ def test_every_fact_is_visible():
     """Changing one fact of a scene changes the picture: nothing that is asked about is invisible."""
     scene = sample_scene(4)
     before = np.asarray(draw(scene)).astype(int)
-    other = {"setting": "lake" if scene.setting != "lake" else "farm", "sky": "night" if scene.sky != "night" else "sunny"}
+    other = {"setting": "lake" if scene.setting != "lake" else "farm",
+             "sky": "night" if scene.sky != "night" else "sunny"}
     for name, value in other.items():
         assert np.abs(before - np.asarray(draw(replace(scene, **{name: value})))).mean() > 3
     for n, thing in enumerate(scene.things):
@@ -92,7 +93,8 @@ def test_the_checker_finds_planted_errors():
     present = next(q for q in benchmark_questions("sealed", 900) if q.facts["form"] == "present")
     scene = sample_scene(int(present.image_id))
     second = next((t.kind for t in scene.things if t.kind != present.answer), None)
-    assert second is None or check_question(scene, replace(present, options=(present.answer, second, "x", "y")))
+    options = (present.answer, second, "x", "y")
+    assert second is None or check_question(scene, replace(present, options=options))
 
 
 def test_every_form_has_words_and_a_predicate():
@@ -153,7 +155,9 @@ def test_annotations_tell_the_truth(seed):
     scene, record = sample_scene(seed), annotations.image_record(seed)
     place, *things = record.objects
     assert place.name == scene.setting and place.attributes == (scene.sky,)
-    assert [(o.name, o.box, o.attributes[0]) for o in things] == [(t.kind, t.box, t.colour) for t in scene.things]
+    assert [(o.name, o.box, o.attributes[0]) for o in things] == [
+        (t.kind, t.box, t.colour) for t in scene.things
+    ]
     by_id = {o.object_id: n - 1 for n, o in enumerate(record.objects)}
     told = {(by_id[r.subject], r.predicate, by_id[r.object]) for r in record.relations}
     assert told == {(i.subject, i.action, i.object) for i in scene.interactions}

@@ -1,4 +1,4 @@
-"""A scene's exact facts in Visual Genome's schema: objects, attributes, relationships, region descriptions, text."""
+"""A scene's exact facts in Visual Genome's schema: objects, attributes, relationships, regions, text."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ WHOLE = (0, 0, SIZE, SIZE)
 
 
 def image_record(seed: int) -> ImageRecord:
-    """All annotations of the picture of one seed. Object 0 is the place, with the sky's state as its attribute."""
+    """All annotations of one seed's picture. Object 0 is the place, with the sky's state as its attribute."""
     scene = sample_scene(seed)
     place = ImageObject(_object_id(scene, 0), scene.setting, WHOLE, (scene.sky,))
     things = tuple(
@@ -17,7 +17,8 @@ def image_record(seed: int) -> ImageRecord:
         for n, thing in enumerate(scene.things, start=1)
     )
     relations = tuple(
-        Relation(_object_id(scene, i.subject + 1), i.action, _object_id(scene, i.object + 1)) for i in scene.interactions
+        Relation(_object_id(scene, i.subject + 1), i.action, _object_id(scene, i.object + 1))
+        for i in scene.interactions
     )
     texts = tuple(TextBox(thing.word, thing.box) for thing in scene.things if thing.word)
     return ImageRecord(
@@ -31,12 +32,17 @@ def visual_genome(seeds: "list[int] | range") -> dict[str, list[dict[str, Any]]]
     records = [image_record(seed) for seed in seeds]
     return {
         "image_data.json": [_image_entry(record) for record in records],
-        "objects.json": [_entry(record, "objects", [_object_entry(o) for o in record.objects]) for record in records],
+        "objects.json": [
+            _entry(record, "objects", [_object_entry(o) for o in record.objects]) for record in records
+        ],
         "attributes.json": [
-            _entry(record, "attributes", [_object_entry(o) | {"attributes": list(o.attributes)} for o in record.objects])
+            _entry(record, "attributes",
+                   [_object_entry(o) | {"attributes": list(o.attributes)} for o in record.objects])
             for record in records
         ],
-        "relationships.json": [_entry(record, "relationships", _relation_entries(record)) for record in records],
+        "relationships.json": [
+            _entry(record, "relationships", _relation_entries(record)) for record in records
+        ],
         "region_descriptions.json": [_region_entry(record) for record in records],
     }
 

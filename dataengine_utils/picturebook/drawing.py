@@ -7,7 +7,20 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from dataengine_utils.picturebook.backgrounds import (
-    INK, SHADOWS, WHITE, Brush, Colour, backdrop, disc, dome, limb, mix, oval, poly, rect, weather,
+    INK,
+    SHADOWS,
+    WHITE,
+    Brush,
+    Colour,
+    backdrop,
+    disc,
+    dome,
+    limb,
+    mix,
+    oval,
+    poly,
+    rect,
+    weather,
 )
 from dataengine_utils.picturebook.world import Scene, Thing
 

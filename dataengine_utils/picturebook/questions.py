@@ -1,4 +1,4 @@
-"""picturebook's questions: nine types with four options each, written from a scene's truth in many wordings."""
+"""picturebook's questions: nine types of four options each, written from a scene's truth in many wordings."""
 
 import random
 from collections import Counter
@@ -31,37 +31,40 @@ from .world import (
 WORDINGS = {
     "place": ("What kind of place is this?", "Where was this picture made?", "Which place is shown?",
               "What place do you see in the picture?"),
-    "sky": ("What is the weather like?", "How does the sky look?", "Which word describes the sky?", "What sky is shown?"),
+    "sky": ("What is the weather like?", "How does the sky look?", "Which word describes the sky?",
+            "What sky is shown?"),
     "kind_at": ("What is in the {position} of the picture?", "What do you see at the {position}?",
                 "Which thing is in the {position} part?", "What is shown at the {position}?"),
-    "present": ("Which of these can be seen?", "Which of these is in the picture?", "What does the picture show?",
-                "Which of these things is here?"),
-    "kind_of_colour": ("Which thing is {colour}?", "What is {colour} in the picture?", "What is the {colour} thing?",
-                       "Which of these is {colour}?"),
-    "colour": ("What colour is the {kind}?", "Which colour does the {kind} have?", "What is the colour of the {kind}?",
-               "The {kind} has which colour?"),
+    "present": ("Which of these can be seen?", "Which of these is in the picture?",
+                "What does the picture show?", "Which of these things is here?"),
+    "kind_of_colour": ("Which thing is {colour}?", "What is {colour} in the picture?",
+                       "What is the {colour} thing?", "Which of these is {colour}?"),
+    "colour": ("What colour is the {kind}?", "Which colour does the {kind} have?",
+               "What is the colour of the {kind}?", "The {kind} has which colour?"),
     "colour_at": ("What colour is the thing in the {position}?", "Which colour is shown at the {position}?",
                   "What is the colour of the thing at the {position}?"),
-    "position": ("Where is the {kind}?", "In which part of the picture is the {kind}?", "Where do you see the {kind}?",
-                 "Which part of the picture shows the {kind}?"),
-    "count": ("How many {kinds} are there?", "How many {kinds} can be seen?", "What is the number of {kinds}?",
-              "How many {kinds} are in the picture?"),
-    "count_people": ("How many people are there?", "How many people can be seen?", "What is the number of people?",
-                     "How many people are in the picture?"),
-    "direction": ("Where is the {kind}, seen from the {from_kind}?", "From the {from_kind}, where is the {kind}?",
-                  "In which direction from the {from_kind} is the {kind}?"),
+    "position": ("Where is the {kind}?", "In which part of the picture is the {kind}?",
+                 "Where do you see the {kind}?", "Which part of the picture shows the {kind}?"),
+    "count": ("How many {kinds} are there?", "How many {kinds} can be seen?",
+              "What is the number of {kinds}?", "How many {kinds} are in the picture?"),
+    "count_people": ("How many people are there?", "How many people can be seen?",
+                     "What is the number of people?", "How many people are in the picture?"),
+    "direction": ("Where is the {kind}, seen from the {from_kind}?",
+                  "From the {from_kind}, where is the {kind}?", "In which direction from the {from_kind} is the {kind}?"),
     "neighbour": ("What is {towards} the {from_kind}?", "Which thing is {towards} the {from_kind}?",
                   "What do you see {towards} the {from_kind}?"),
-    "action": ("What is the {subject} doing with the {object}?", "What does the {subject} do with the {object}?",
-               "How does the {subject} use the {object}?"),
+    "action": ("What is the {subject} doing with the {object}?",
+               "What does the {subject} do with the {object}?", "How does the {subject} use the {object}?"),
     "acted_on": ("What is the {subject} {action}?", "Which thing is the {subject} {action}?",
                  "The {subject} is {action} what?"),
-    "actor": ("Who is {action} the {object}?", "Who do you see {action} the {object}?", "Which one is {action} the {object}?"),
-    "need": ("What would be good to have here?", "What should a visitor bring?", "What would help a visitor today?",
-             "Which of these would people want today?"),
+    "actor": ("Who is {action} the {object}?", "Who do you see {action} the {object}?",
+              "Which one is {action} the {object}?"),
+    "need": ("What would be good to have here?", "What should a visitor bring?",
+             "What would help a visitor today?", "Which of these would people want today?"),
     "outing": ("What could a visitor do here?", "What do people like to do in such a place?",
                "What would be a good plan for a day here?"),
-    "sound": ("Which sound could be heard here?", "What sound would you hear?", "Which sound fits the picture?"),
+    "sound": ("Which sound could be heard here?", "What sound would you hear?",
+              "Which sound fits the picture?"),
     "word": ("What does the sign say?", "Which word is on the sign?", "What is written on the sign?",
              "What can be read in the picture?", "Which word do you read?"),
 }
@@ -70,7 +73,7 @@ FAMILIES = (PEOPLE, ANIMALS, VEHICLES, (*OBJECTS, SIGN))
 
 
 class Ask(NamedTuple):
-    """A question before its words: the form, its arguments, the right answer, and where wrong options come from.
+    """A question before its words: the form, its arguments, the answer, and where wrong options come from.
 
     `near` are the wrong options that look like the answer (same kind, or in the same picture); `far` fill up.
     """
@@ -87,7 +90,7 @@ def _family(kind: str) -> tuple[str, ...]:
 
 
 def _phrase(scene: Scene, thing: Thing) -> dict[str, str] | None:
-    """How to name one thing so that only it is meant: by kind, else by colour and kind; None if neither is enough."""
+    """How to name one thing and no other: by kind, else by colour and kind; None if neither is enough."""
     if len(matching(scene, thing.kind)) == 1:
         return {"kind": thing.kind}
     if len(matching(scene, thing.kind, thing.colour)) == 1:
@@ -134,7 +137,8 @@ def _ask_kind_of_colour(scene: Scene, rng: random.Random) -> Iterator[Ask]:
 def _ask_colour(scene: Scene, rng: random.Random) -> Iterator[Ask]:
     for thing in scene.things:
         if len(matching(scene, thing.kind)) == 1:
-            yield Ask("colour", {"kind": thing.kind}, thing.colour, tuple(t.colour for t in scene.things), COLOURS)
+            near = tuple(t.colour for t in scene.things)
+            yield Ask("colour", {"kind": thing.kind}, thing.colour, near, COLOURS)
 
 
 def _ask_colour_at(scene: Scene, rng: random.Random) -> Iterator[Ask]:
@@ -164,7 +168,7 @@ def _ask_count_people(scene: Scene, rng: random.Random) -> Iterator[Ask]:
 
 
 def _pairs(scene: Scene) -> Iterator[tuple[Thing, Thing, str]]:
-    """Ordered pairs of things, each the only one of its kind, with the direction of the first seen from the second."""
+    """Ordered pairs of things, each alone of its kind, with the direction of the first from the second."""
     single = [thing for thing in scene.things if len(matching(scene, thing.kind)) == 1]
     for thing in single:
         for other in single:
@@ -238,12 +242,12 @@ ASKS: dict[str, tuple[Callable[[Scene, random.Random], Iterator[Ask]], ...]] = {
     "Text Understanding": (_ask_word,),
 }
 
-# The general but skewed mixture that the small student is pre-trained on: shares of the question types. As in a real
-# base model, some types are hardly in the data; they are the ones that the loop should find and mend.
+# The general but skewed mixture that the small student is pre-trained on: shares of the question types. As
+# in a real base model, some types are hardly in the data; they are the ones that the loop should find and mend.
 SKEWED_MIXTURE = {
-    "Scene Understanding": 0.12, "Instance Identity": 0.25, "Instance Attributes": 0.23, "Instance Location": 0.20,
-    "Instances Counting": 0.13, "Spatial Relation": 0.058, "Instance Interaction": 0.004, "Visual Reasoning": 0.004,
-    "Text Understanding": 0.004,
+    "Scene Understanding": 0.12, "Instance Identity": 0.25, "Instance Attributes": 0.23,
+    "Instance Location": 0.20, "Instances Counting": 0.13, "Spatial Relation": 0.0694,
+    "Instance Interaction": 0.0002, "Visual Reasoning": 0.0002, "Text Understanding": 0.0002,
 }
 
 
@@ -268,9 +272,11 @@ def _finish(scene: Scene, question_type: str, ask: Ask, rng: random.Random) -> Q
     rng.shuffle(options)
     words = _words(facts, rng)
     return Question(
-        id=f"pb-{scene.seed}-{ask.form}-{'-'.join(str(v).replace(' ', '_') for v in ask.facts.values()) or 'x'}",
-        image_id=str(scene.seed), image=f"picturebook:{scene.seed}", question=words, options=tuple(options),
-        answer=ask.answer, choice=LETTERS[options.index(ask.answer)], question_type=question_type, facts=facts,
+        id=f"pb-{scene.seed}-{ask.form}-"
+           f"{'-'.join(str(v).replace(' ', '_') for v in ask.facts.values()) or 'x'}",
+        image_id=str(scene.seed), image=f"picturebook:{scene.seed}", question=words,
+        options=tuple(options), answer=ask.answer, choice=LETTERS[options.index(ask.answer)],
+        question_type=question_type, facts=facts,
     )
 
 
@@ -278,7 +284,8 @@ def _wrong_options(scene: Scene, facts: dict[str, Any], ask: Ask, rng: random.Ra
     """Three wrong options, similar ones first; none of them may hold in the scene."""
     wrong: list[str] = []
     for pool in (ask.near, ask.far):
-        candidates = [option for option in dict.fromkeys(pool) if option != ask.answer and option not in wrong]
+        candidates = [option for option in dict.fromkeys(pool)
+                      if option != ask.answer and option not in wrong]
         rng.shuffle(candidates)
         wrong += [option for option in candidates if not holds(scene, facts, option)]
     return wrong[:3]
@@ -290,12 +297,13 @@ def _words(facts: dict[str, Any], rng: random.Random) -> str:
     if facts["form"] == "position" and colour:
         slots["kind"] = f"{colour} {kind}"
     slots["kinds"] = PLURALS.get(kind, f"{kind}s")
-    slots["towards"] = {"left": "left of", "right": "right of"}.get(facts.get("direction", ""), facts.get("direction"))
+    towards = {"left": "left of", "right": "right of"}
+    slots["towards"] = towards.get(facts.get("direction", ""), facts.get("direction"))
     return rng.choice(WORDINGS[facts["form"]]).format(**slots)
 
 
 def benchmark_questions(split: str, n: int) -> list[Question]:
-    """The first `n` questions of a split ("diagnose" or "sealed"), the nine types in turn, at most three an image."""
+    """The first `n` questions of "diagnose" or "sealed", the nine types in turn, at most three an image."""
     questions: list[Question] = []
     types = list(QUESTION_TYPES.values())
     seen: Counter[str] = Counter()
@@ -311,8 +319,10 @@ def benchmark_questions(split: str, n: int) -> list[Question]:
     raise AssertionError("the seed range of a split is never exhausted")
 
 
-def mixture_questions(n: int, seed: int, mixture: dict[str, float] = SKEWED_MIXTURE, per_image: int = 3) -> list[Question]:
-    """`n` questions of the general mixture the student was pre-trained on, about pictures of their own seed range."""
+def mixture_questions(
+    n: int, seed: int, mixture: dict[str, float] = SKEWED_MIXTURE, per_image: int = 3
+) -> list[Question]:
+    """`n` questions of the general mixture the student was pre-trained on, about pictures of their own seeds."""
     rng = random.Random(f"mixture-{seed}")
     names, shares = list(mixture), list(mixture.values())
     questions: list[Question] = []

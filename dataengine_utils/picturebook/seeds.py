@@ -1,4 +1,4 @@
-"""Which image seeds serve which purpose. The ranges are disjoint, so no picture is ever used for two purposes."""
+"""Which image seeds serve which purpose. The ranges are disjoint, so no picture is used for two purposes."""
 
 from ..errors import KitError
 

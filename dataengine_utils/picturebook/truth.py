@@ -1,7 +1,7 @@
-"""What is true in a scene: one predicate a question form, asked of every option, so that ambiguity cannot hide.
+"""What is true in a scene: one predicate a question form, asked of every option, so ambiguity cannot hide.
 
-`holds(scene, facts, option)` decides one option. A question is sound when exactly one of its options holds and it is the
-one marked as right (`check_question`). The writers of questions do not use this module; it judges them.
+`holds(scene, facts, option)` decides one option. A question is sound when exactly one of its options holds and it is
+the one marked as right (`check_question`). The writers of questions do not use this module; it judges them.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,8 @@ def _colour(scene: Scene, facts: dict[str, Any], option: str) -> bool:
 
 
 def _colour_at(scene: Scene, facts: dict[str, Any], option: str) -> bool:
-    return any(thing.colour == option and POSITIONS[thing.cell] == facts["position"] for thing in scene.things)
+    return any(thing.colour == option and POSITIONS[thing.cell] == facts["position"]
+               for thing in scene.things)
 
 
 def _position(scene: Scene, facts: dict[str, Any], option: str) -> bool:
@@ -80,7 +81,8 @@ def _count(scene: Scene, facts: dict[str, Any], option: str) -> bool:
 
 
 def _count_people(scene: Scene, facts: dict[str, Any], option: str) -> bool:
-    return option in NUMBERS and sum(thing.kind in PEOPLE for thing in scene.things) == NUMBERS.index(option) + 1
+    people = sum(thing.kind in PEOPLE for thing in scene.things)
+    return option in NUMBERS and people == NUMBERS.index(option) + 1
 
 
 def _direction(scene: Scene, facts: dict[str, Any], option: str) -> bool:
@@ -90,7 +92,8 @@ def _direction(scene: Scene, facts: dict[str, Any], option: str) -> bool:
 
 def _neighbour(scene: Scene, facts: dict[str, Any], option: str) -> bool:
     other = _only(scene, facts, "from_")
-    return other is not None and any(direction(thing, other) == facts["direction"] for thing in matching(scene, option))
+    return other is not None and any(direction(thing, other) == facts["direction"]
+                                     for thing in matching(scene, option))
 
 
 def _acts(scene: Scene) -> list[tuple[str, str, str]]:
@@ -144,7 +147,7 @@ def holds(scene: Scene, facts: dict[str, Any], option: str) -> bool:
 
 
 def check_question(scene: Scene, question: Question) -> str:
-    """"" for a sound question, else what is wrong with it: exactly one option may hold, and it must be the answer."""
+    """"" for a sound question, else what is wrong: exactly one option may hold, and it must be the answer."""
     true = [option for option in question.options if holds(scene, question.facts, option)]
     if len(set(question.options)) != len(question.options):
         return f"options repeat: {question.options}"

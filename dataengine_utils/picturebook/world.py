@@ -1,7 +1,7 @@
 """The picturebook world: small drawn scenes whose every fact is known, in Visual Genome's schema.
 
-A scene is sampled from a seed alone, so `scene(seed)` is the same picture on every machine. Things stand in the cells of
-a 3 x 3 grid (112 x 112 pixels), which makes every place, count and spatial relation decidable from the truth.
+A scene is sampled from a seed alone, so `scene(seed)` is the same picture on every machine. Things stand in the cells
+of a 3 x 3 grid (112 x 112 pixels), which makes every place, count and spatial relation decidable from the truth.
 """
 
 import random
@@ -25,7 +25,8 @@ WORDS = (
 )
 ACTIONS = ("riding", "holding", "sitting on", "pushing", "kicking", "walking")
 
-# What a person can do with a thing. Almost every thing allows two acts, so the act cannot be guessed from the thing.
+# What a person can do with a thing. Almost every thing allows two acts, so the act cannot be guessed
+# from the thing.
 INTERACTIONS = {
     "horse": ("riding", "walking"),
     "bicycle": ("riding", "pushing"),
@@ -40,12 +41,14 @@ INTERACTIONS = {
     "flower": ("holding",),
 }
 
-# The narrowest and the widest a kind may be drawn, as width over height: a car squeezed to a square reads as a bus.
+# The narrowest and the widest a kind may be drawn, as width over height: a car squeezed to a square reads
+# as a bus.
 PROPORTIONS = {
-    "man": (0.55, 0.82), "woman": (0.55, 0.82), "child": (0.55, 0.82), "cat": (0.75, 1.05), "dog": (0.95, 1.3),
-    "horse": (0.95, 1.25), "bird": (0.95, 1.3), "cow": (1.1, 1.45), "car": (1.4, 2.0), "bus": (1.15, 1.6),
-    "bicycle": (1.2, 1.6), "boat": (0.85, 1.2), "ball": (1.0, 1.0), "umbrella": (0.85, 1.1), "chair": (0.62, 0.85),
-    "tree": (0.7, 1.0), "flower": (0.6, 0.85), "cup": (0.95, 1.25), "kite": (0.7, 0.95), "sign": (1.3, 2.2),
+    "man": (0.55, 0.82), "woman": (0.55, 0.82), "child": (0.55, 0.82), "cat": (0.75, 1.05),
+    "dog": (0.95, 1.3), "horse": (0.95, 1.25), "bird": (0.95, 1.3), "cow": (1.1, 1.45), "car": (1.4, 2.0),
+    "bus": (1.15, 1.6), "bicycle": (1.2, 1.6), "boat": (0.85, 1.2), "ball": (1.0, 1.0),
+    "umbrella": (0.85, 1.1), "chair": (0.62, 0.85), "tree": (0.7, 1.0), "flower": (0.6, 0.85),
+    "cup": (0.95, 1.25), "kite": (0.7, 0.95), "sign": (1.3, 2.2),
 }
 
 POSITIONS = (
@@ -57,9 +60,10 @@ POSITIONS = (
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of a scene. `box` is (x, y, width, height) in pixels of the 112-pixel canvas; `cell` is 0..8, row by row.
+    """One thing of a scene.
 
-    `pose` is the act of a person who interacts with another thing, else "". `word` is the text on a sign, else "".
+    `box` is (x, y, width, height) in pixels of the 112-pixel canvas; `cell` is 0..8, row by row. `pose` is the act
+    of a person who interacts with another thing, else "". `word` is the text on a sign, else "".
     """
 
     kind: str
@@ -116,7 +120,7 @@ def sample_scene(seed: int) -> Scene:
 
 
 def _lone_kinds(rng: random.Random) -> list[str]:
-    """Kinds that stand alone: one of them may come in twos, threes or fours, so that there is something to count."""
+    """Kinds that stand alone: one of them may come in twos, threes or fours, to give something to count."""
     kinds = [kind for kind in KINDS if kind != SIGN]
     lone = rng.sample(kinds, rng.choice((1, 2, 2, 3)))
     return lone + [lone[0]] * rng.choices((0, 1, 2, 3), weights=(5, 3, 3, 2))[0]
@@ -135,7 +139,7 @@ def _assemble(seed: int, setting: str, sky: str, placed: list[tuple[Thing, ...]]
 
 
 def _fitted(thing: Thing) -> Thing:
-    """The thing in its kind's proportions, standing on its box's floor; a person who acts keeps to the partner's side."""
+    """The thing in its kind's proportions, on its box's floor; a person who acts keeps to the partner's side."""
     x, y, width, height = thing.box
     narrowest, widest = PROPORTIONS[thing.kind]
     if width > height * widest:
@@ -155,7 +159,8 @@ def _single(rng: random.Random, free: list[int], kind: str, word: str = "") -> T
     else:
         side = 25 if size == "small" else 34
         box = _box_in(rng, cell, side - 10 if kind in PEOPLE else side, side)
-    return Thing(kind, rng.choice(COLOURS), "big" if word else size, box, cell, word=word, flip=rng.random() < 0.5)
+    return Thing(kind, rng.choice(COLOURS), "big" if word else size, box, cell, word=word,
+                 flip=rng.random() < 0.5)
 
 
 def _box_in(rng: random.Random, cell: int, width: int, height: int) -> tuple[int, int, int, int]:
@@ -164,7 +169,7 @@ def _box_in(rng: random.Random, cell: int, width: int, height: int) -> tuple[int
 
 
 def _pair(rng: random.Random, free: list[int]) -> tuple[Thing, Thing]:
-    """A person and what the person acts on, in painting order, both within one cell (or two, when a free one adjoins)."""
+    """A person and what the person acts on, in painting order, in one cell (or two, when a free one adjoins)."""
     action = rng.choice(ACTIONS)
     partner = rng.choice([kind for kind, actions in INTERACTIONS.items() if action in actions])
     flip = rng.random() < 0.5
@@ -188,7 +193,7 @@ def _stacked(person: Thing, other: Thing) -> tuple[Thing, Thing]:
 
 
 def _side_by_side(rng: random.Random, person: Thing, other: Thing) -> tuple[Thing, Thing]:
-    """Two adjoining cells; the person turns towards the other thing, which stands close to the shared border."""
+    """Two adjoining cells; the person turns to the other thing, which stands close to the shared border."""
     left, top = min(person.cell, other.cell) % 3 * CELL, person.cell // 3 * CELL
     side = rng.choice((25, 30))
     near, far = (left + CELL - 20, left + CELL + 3), (left + CELL + 1, left + CELL - 3 - side)

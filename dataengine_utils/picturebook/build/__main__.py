@@ -1,7 +1,7 @@
-"""`python -m dataengine_utils.picturebook.build`: make the small student again, from nothing, in three stages.
+"""`python -m dataengine_utils.picturebook.build`: make the small student again from nothing, in three stages.
 
-Every stage resumes from its checkpoint in `--work`; the batches are drawn by step number, so a build that was stopped
-gives the student that an undisturbed one would have given. About 75 minutes on two CPU cores.
+Every stage resumes from its checkpoint in `--work`; the batches are drawn by step number, so a build that was
+stopped gives the student that an undisturbed one would have given. About 75 minutes on two CPU cores.
 """
 
 import argparse
@@ -38,18 +38,29 @@ def main() -> None:
     model.save_pretrained(out)
     processor.save_pretrained(out)
     log(f"built in {time.monotonic() - started:.0f} s (this run)")
-    write_card(out, vars(arguments))
+    write_card(out, vars(arguments), _last_lines(work / "build.log"))
+
+
+def _last_lines(log: Path) -> list[str]:
+    """The line of each stage's last step, from the whole build's log."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    ends = [line for line in lines if line.startswith("step ") and len(set(line.split()[1].split("/"))) == 1]
+    return [*ends, *(line for line in lines if line.startswith("built in"))]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dataengine_utils.picturebook.build", description=__doc__)
-    parser.add_argument("--out", default=str(CHECKPOINTS["picturebook"]), help="folder of the finished student")
+    parser.add_argument(
+        "--out", default=str(CHECKPOINTS["picturebook"]), help="folder of the finished student"
+    )
     parser.add_argument("--work", default="outputs/student_build", help="folder of checkpoints and the log")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--tower-steps", type=int, default=8500, help="stage 1: steps of 32 pictures")
     parser.add_argument("--word-steps", type=int, default=400, help="stage 2: steps of 32 pictures")
-    parser.add_argument("--answer-steps", type=int, default=10000, help="stage 3: steps of 8 pictures, 12 questions each")
+    parser.add_argument(
+        "--answer-steps", type=int, default=10000, help="stage 3: steps of 8 pictures, 12 questions each"
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="stage 3: peak of the cosine")
     return parser.parse_args()
 

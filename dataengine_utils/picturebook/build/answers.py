@@ -1,4 +1,4 @@
-"""Stage 3: the language model learns to answer, from several short questions about each picture; the tower is frozen."""
+"""Stage 3: the language model learns to answer short questions, several a picture; the tower is frozen."""
 
 import random
 from typing import Any
@@ -19,21 +19,28 @@ PICTURES_A_STEP, QUESTIONS_A_PICTURE = 8, 12
 
 
 class Lessons:
-    """The batches of stage 3, by step: pictures (8, 3, 112, 112) uint8 and their packed questions and answers."""
+    """Stage 3's batches, by step: pictures (8, 3, 112, 112) uint8 and their packed questions and answers."""
 
-    def __init__(self, encoder: Encoder, n_image_tokens: int, pad_id: int, mixture: dict[str, float] = SKEWED_MIXTURE):
-        self.encoder, self.n_image_tokens, self.pad_id, self.mixture = encoder, n_image_tokens, pad_id, mixture
+    def __init__(
+        self, encoder: Encoder, n_image_tokens: int, pad_id: int, mixture: dict[str, float] = SKEWED_MIXTURE
+    ):
+        self.encoder, self.n_image_tokens, self.pad_id, self.mixture = (
+            encoder,
+            n_image_tokens,
+            pad_id,
+            mixture,
+        )
 
     def __call__(self, step: int) -> tuple[np.ndarray, Packed]:
         rng = random.Random(f"lessons-{step}")
         first = step * PICTURES_A_STEP
         pictures, keys, encoded = [], [], []
-        for seed in seeds_of("pretrain")[first:first + PICTURES_A_STEP]:
+        for seed in seeds_of("pretrain")[first : first + PICTURES_A_STEP]:
             scene = sample_scene(seed)
             asked = rng.choices(list(self.mixture), list(self.mixture.values()), k=QUESTIONS_A_PICTURE)
-            asked[0] = "Scene Understanding"  # every picture has a place, so no picture is left without a question
             questions = [q for q in (write_question(scene, name, rng) for name in asked) if q]
-            pictures.append(np.asarray(draw(scene)).transpose(2, 0, 1))
+            if questions:
+                pictures.append(np.asarray(draw(scene)).transpose(2, 0, 1))
             keys += [str(seed)] * len(questions)
             encoded += [self.encoder.encode(q.question, (), "short", [q.answer]) for q in questions]
         rows = make_rows(keys, encoded, max_questions=QUESTIONS_A_PICTURE)
@@ -41,7 +48,7 @@ class Lessons:
 
 
 class Answering(nn.Module):
-    """The loss of stage 3: cross-entropy of the answers' tokens, every question weighing the same per token."""
+    """Stage 3's loss: cross-entropy of the answers' tokens, every question weighing the same per token."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -56,7 +63,10 @@ class Answering(nn.Module):
         is_image = (packed.input_ids == self.model.config.image_token_id).unsqueeze(-1)
         embedded = embedded.masked_scatter(is_image, body.multi_modal_projector(features))
         hidden = body.language_model(
-            inputs_embeds=embedded, attention_mask=packed.attention_mask, position_ids=packed.position_ids, use_cache=False
+            inputs_embeds=embedded,
+            attention_mask=packed.attention_mask,
+            position_ids=packed.position_ids,
+            use_cache=False,
         ).last_hidden_state
         logits = self.model.lm_head(hidden[packed.keep])[packed.sources]
         right = (logits.argmax(-1) == packed.labels).float().mean().item()

@@ -1,8 +1,8 @@
-"""Stage 1: the vision tower learns what lies under each of its 7 x 7 patches, a stand-in for CLIP's pre-training.
+"""Stage 1: the vision tower learns what lies under each of 7 x 7 patches, a stand-in for CLIP's pre-training.
 
-Targets per patch: the kind, colour and word of the thing that covers it, the act it takes part in and the kind of its
-partner, whether the thing's centre lies in the patch; for the whole picture: the place and the sky. The heads are thrown
-away afterwards.
+Targets per patch: the kind, colour and word of the thing that covers it, the act it takes part in and the kind of
+its partner, whether the thing's centre lies in the patch; for the whole picture: the place and the sky. The
+heads are thrown away afterwards.
 """
 
 import numpy as np
@@ -15,15 +15,24 @@ from .architecture import PATCH
 
 GRID = SIZE // PATCH
 COVERED = 0.25
-TABLES = {"kind": KINDS, "colour": COLOURS, "word": WORDS, "action": ACTIONS, "partner": KINDS, "centre": ("yes",)}
+TABLES = {
+    "kind": KINDS,
+    "colour": COLOURS,
+    "word": WORDS,
+    "action": ACTIONS,
+    "partner": KINDS,
+    "centre": ("yes",),
+}
 GLOBALS = {"place": SETTINGS, "sky": SKIES}
-HEADS = {name: len(table) + 1 for name, table in TABLES.items()} | {name: len(table) for name, table in GLOBALS.items()}
+HEADS = {name: len(table) + 1 for name, table in TABLES.items()} | {
+    name: len(table) for name, table in GLOBALS.items()
+}
 MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)
 STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(3, 1, 1)
 
 
 def labels(scene: Scene) -> dict[str, np.ndarray]:
-    """Class indices per patch, row by row: shape (49,) for each of `TABLES` (0 is "nothing") and `GLOBALS`."""
+    """Class indices per patch, row by row: shape (49,) for each of `TABLES` (0: "nothing") and `GLOBALS`."""
     found = {name: np.zeros((GRID, GRID), dtype=np.int64) for name in TABLES}
     best = np.full((GRID, GRID), COVERED)
     partners = {i.subject: (i.action, i.object) for i in scene.interactions}
@@ -31,7 +40,10 @@ def labels(scene: Scene) -> dict[str, np.ndarray]:
     for n, thing in enumerate(scene.things):
         action, partner = partners.get(n, ("", -1))
         values = {
-            "kind": thing.kind, "colour": thing.colour, "word": thing.word, "action": action,
+            "kind": thing.kind,
+            "colour": thing.colour,
+            "word": thing.word,
+            "action": action,
             "partner": scene.things[partner].kind if action else "",
         }
         share = _share(thing.box)
@@ -82,7 +94,9 @@ class DenseHeads(nn.Module):
             logits, target = head(features).flatten(0, 1), torch.from_numpy(targets[name]).flatten()
             told = target > 0 if name in TABLES else target >= 0
             loss = nn.functional.cross_entropy(logits, target, reduction="none")
-            total = total + loss.mean() + loss[told].mean()  # rare labels, such as words, count as much as frequent ones
+            total = (
+                total + loss.mean() + loss[told].mean()
+            )  # rare labels, such as words, count as much as frequent ones
             accuracy[name] = (logits.argmax(-1) == target)[told].float().mean().item()
         return total, accuracy
 

@@ -1,6 +1,5 @@
-"""The three training stages of the small student; each resumes from its last checkpoint and draws its data by step."""
+"""The three training stages of the small student; each resumes from its checkpoint and draws data by step."""
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -61,8 +60,16 @@ class Checkpoint:
         partial.replace(self.path)
 
 
-def run_stage(checkpoint: Checkpoint, make: Callable[[int], Any], loss_of: Callable[[Any], tuple[Tensor, dict[str, float]]],
-              *, steps: int, peak: float, log: Log, every: int = 100) -> None:
+def run_stage(
+    checkpoint: Checkpoint,
+    make: Callable[[int], Any],
+    loss_of: Callable[[Any], tuple[Tensor, dict[str, float]]],
+    *,
+    steps: int,
+    peak: float,
+    log: Log,
+    every: int = 100,
+) -> None:
     """Train until `steps`, from wherever the checkpoint stands; logs means of the last `every` steps."""
     first = checkpoint.load()
     started, seen = time.monotonic(), []
@@ -111,8 +118,12 @@ def align_projector(model: Any, tokenizer: Any, folder: Path, *, steps: int, log
     alignment = WordAlignment(tokenizer)
     body = model.model
     embeddings, projector = body.language_model.embed_tokens, body.multi_modal_projector
-    optimiser = torch.optim.AdamW([*projector.parameters(), *embeddings.parameters()], lr=2e-3, weight_decay=0.01)
-    checkpoint = Checkpoint(folder / "words.pt", {"projector": projector, "embeddings": embeddings}, optimiser)
+    optimiser = torch.optim.AdamW(
+        [*projector.parameters(), *embeddings.parameters()], lr=2e-3, weight_decay=0.01
+    )
+    checkpoint = Checkpoint(
+        folder / "words.pt", {"projector": projector, "embeddings": embeddings}, optimiser
+    )
 
     def loss_of(batch: Any) -> tuple[Tensor, dict[str, float]]:
         pictures, targets = batch
@@ -124,12 +135,13 @@ def align_projector(model: Any, tokenizer: Any, folder: Path, *, steps: int, log
 
 
 def teach_answers(model: Any, processor: Any, folder: Path, *, steps: int, peak: float, log: Log) -> None:
-    """Stage 3: direct answers to the skewed mixture of questions (see `answers`); tower frozen, the rest trains."""
+    """Stage 3: direct answers to the skewed mixture (see `answers`); tower frozen, the rest trains."""
     encoder = Encoder(processor, family_of("picturebook"), model.config.image_token_id)
     lessons = Lessons(encoder, model.config.image_seq_length, processor.tokenizer.pad_token_id)
     model.model.vision_tower.requires_grad_(False)
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=peak, weight_decay=0.01,
-                                  betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=peak, weight_decay=0.01, betas=(0.9, 0.98)
+    )
     checkpoint = Checkpoint(folder / "answers.pt", {"model": model}, optimiser)
     run_stage(checkpoint, lessons, Answering(model), steps=steps, peak=peak, log=log)
     model.model.vision_tower.requires_grad_(True)

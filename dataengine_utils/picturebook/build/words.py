@@ -1,7 +1,7 @@
-"""Stage 2: the projector learns to speak: a patch's projected vector scores the words of what lies under the patch.
+"""Stage 2: the projector learns to speak: a patch's projected vector scores the words of what lies under it.
 
-The scores are dot products with the (tied) word embeddings, so that afterwards attention finds "cat" by content. Position
-is taught the same way, as the words of the patch's row and column.
+The scores are dot products with the (tied) word embeddings, so that afterwards attention finds "cat" by content.
+Position is taught the same way, as the words of the patch's row and column.
 """
 
 import numpy as np
@@ -27,7 +27,9 @@ class WordAlignment(nn.Module):
         self.row_of = torch.from_numpy(np.repeat(CELL_OF_PATCH, GRID))
         self.column_of = torch.from_numpy(np.tile(CELL_OF_PATCH, GRID))
 
-    def forward(self, projected: Tensor, embeddings: Tensor, targets: dict[str, np.ndarray]) -> tuple[Tensor, dict]:
+    def forward(
+        self, projected: Tensor, embeddings: Tensor, targets: dict[str, np.ndarray]
+    ) -> tuple[Tensor, dict]:
         """The summed loss and the accuracy of each group on patches that carry it."""
         flat, total, accuracy = projected.flatten(0, 1), projected.new_zeros(()), {}
         for name, tokens in self.tokens.items():
@@ -47,4 +49,6 @@ class WordAlignment(nn.Module):
 
 def _first_tokens(tokenizer: object, phrases: tuple[str, ...]) -> Tensor:
     """The token of each phrase's first word, as it stands inside a sentence."""
-    return torch.tensor([tokenizer(f" {p.split()[0]}", add_special_tokens=False).input_ids[0] for p in phrases])
+    return torch.tensor(
+        [tokenizer(f" {p.split()[0]}", add_special_tokens=False).input_ids[0] for p in phrases]
+    )

@@ -1,0 +1,134 @@
+"""When is a stage done? Its mark holds a fingerprint of everything that went into it: settings, code, inputs."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from . import files
+from .artifacts import Run
+from .errors import KitError
+from .records import to_json
+from .stages import Step
+
+PACKAGE = Path(__file__).resolve().parent
+# What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
+_VIEWS = {"bench", "execution", "fingerprints", "kernel", "loop", "picturebook/build", "plots", "report",
+          "report_page", "stages", "status", "widgets"}
+_NOT_SETTINGS = {"name", "iterations"}
+Fingerprint = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The two marks of a step: `started` while it is at work or was cut off, `done` written last of all."""
+
+    step: Step
+
+    @property
+    def done(self) -> Path:
+        return self.step.iteration.path / ".stages" / f"{self.step.stage.name}.json"
+
+    @property
+    def started(self) -> Path:
+        return self.step.iteration.path / ".stages" / f"{self.step.stage.name}.started.json"
+
+
+def fingerprint(run: Run, step: Step, notebooks: Path) -> Fingerprint:
+    """Settings, code, notebook and inputs of a step, each as a short hash."""
+    profile = {key: value for key, value in to_json(run.profile).items() if key not in _NOT_SETTINGS}
+    return {
+        "settings": _hash_json(profile),
+        "data": _hash_data(run.profile.benchmark_options.get("path")),
+        "code": hash_package(),
+        "notebook": hash_notebook(notebooks / step.stage.notebook),
+        "inputs": {f"iter_{number:02d}/{source.artifact}": hash_path(run.iteration(number).path_of(source.artifact))
+                   for source in step.stage.inputs for number in source.numbers(step.iteration.number)},
+    }
+
+
+def why_not_done(run: Run, step: Step, notebooks: Path, *, keep_finished: bool = False) -> str:
+    """Why the step has to run, in a few words; "" when it is done.
+
+    With `keep_finished`, changed code and notebooks are no reason: what was made with the older code stays.
+    """
+    mark = _read_mark(Marks(step).done)
+    if mark is None:
+        return "cut off" if Marks(step).started.exists() else "to do"
+    missing = [name for name in step.stage.outputs if not step.iteration.has(name)]
+    if missing:
+        return f"{missing[0]} is missing"
+    now = fingerprint(run, step, notebooks)
+    ignored = {"code", "notebook"} if keep_finished else set()
+    changed = [part for part in now if part not in ignored and mark.get(part) != now[part]]
+    return f"{' and '.join(changed)} changed" if changed else ""
+
+
+def begin(run: Run, step: Step, notebooks: Path) -> Fingerprint:
+    """Mark the step as started. Unfinished parts stay only if they were begun from the very same fingerprint."""
+    marks, now = Marks(step), fingerprint(run, step, notebooks)
+    files.make_folder(marks.done.parent)
+    if _read_mark(marks.started) != now:
+        for name in step.stage.outputs:
+            files.remove(step.iteration.part_of(name))
+        files.write_whole(marks.started, files.document(now))
+    files.remove(marks.done)
+    return now
+
+
+def finish(step: Step, begun: Fingerprint) -> None:
+    """Mark the step as done: the last thing written, after all outputs are there."""
+    missing = [name for name in step.stage.outputs if not step.iteration.has(name)]
+    if missing:
+        raise KitError(f"{step.title} ended without writing {', '.join(missing)}; its last cells must save them")
+    files.write_whole(Marks(step).done, files.document(begun))
+    files.remove(Marks(step).started)
+
+
+@lru_cache(maxsize=1)
+def hash_package() -> str:
+    """The package's source and shipped data, views left aside; read once a process."""
+    paths = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return _hash_files(PACKAGE, [path for path in paths if not _is_view(path.relative_to(PACKAGE))])
+
+
+def _is_view(path: Path) -> bool:
+    return any(part.with_suffix("").as_posix() in _VIEWS for part in (path, *path.parents))
+
+
+def hash_notebook(path: Path) -> str:
+    """The cells' sources, kinds and tags: opening a page in JupyterLab or running it changes nothing here."""
+    cells = files.read_object(path, dict).get("cells", [])
+    return _hash_json([[cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])]
+                       for cell in cells])
+
+
+def hash_path(path: Path) -> str:
+    """A file's or a folder's content; "missing" when there is none."""
+    if path.is_dir():
+        return _hash_files(path, [file for file in path.rglob("*") if file.is_file()])
+    return _hash_files(path.parent, [path]) if path.is_file() else "missing"
+
+
+def _hash_data(path: str | None) -> str:
+    return hash_path(Path(path)) if path and Path(path).is_file() else ""
+
+
+def _hash_files(folder: Path, paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _hash_json(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read_mark(path: Path) -> Fingerprint | None:
+    return files.read_object(path, dict) if path.exists() else None

@@ -1,0 +1,48 @@
+"""Reading the files that users bring: each error names the file and line and says what was expected there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import KitError
+
+
+def read_text(path: Path, expected: str) -> str:
+    """The text of a UTF-8 file (a byte-order mark is dropped); `expected` says in errors what the file should be."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise KitError(f"no file {str(path)!r}; expected {expected}") from error
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path}: byte {error.start} is not UTF-8; expected {expected}") from error
+    except OSError as error:
+        raise KitError(f"cannot read {str(path)!r} ({error.strerror}); expected {expected}") from error
+
+
+def read_list(path: Path, expected: str) -> list[Any]:
+    """The JSON list of a file."""
+    try:
+        value = json.loads(read_text(path, expected))
+    except json.JSONDecodeError as error:
+        raise KitError(f"{path}:{error.lineno}: not JSON ({error.msg}); expected {expected}") from error
+    if not isinstance(value, list):
+        raise KitError(f"{path}: expected {expected}, got {type(value).__name__}")
+    return value
+
+
+def read_objects(path: Path, expected: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSONL file, each with its "file:line"; empty lines are passed over."""
+    for number, line in enumerate(read_text(path, expected).split("\n"), start=1):
+        if line.strip():
+            yield f"{path}:{number}", _parse_object(line, f"{path}:{number}", expected)
+
+
+def _parse_object(line: str, where: str, expected: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise KitError(f"{where}: not JSON ({error.msg}); expected {expected}") from error
+    if not isinstance(value, dict):
+        raise KitError(f"{where}: expected an object, got {type(value).__name__}")
+    return value

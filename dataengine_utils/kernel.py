@@ -1,0 +1,43 @@
+"""The process a notebook runs in: `python -m dataengine_utils.kernel -f CONNECTION_FILE`.
+
+An IPython kernel that dies with the loop that started it, also when that is killed, and prints nothing of its own.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+QUIET = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "BITSANDBYTES_NOWELCOME": "1",
+}
+
+
+def command() -> list[str]:
+    """How to start this kernel with the very Python that runs the loop, whatever kernels are installed beside it."""
+    return [sys.executable, "-m", __name__, "-f", "{connection_file}"]
+
+
+def die_with(parent: int) -> None:
+    """On Linux: have the system kill this process at once when `parent` dies (elsewhere the kernel polls)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit("the loop that started this kernel is gone")
+
+
+def main() -> None:
+    die_with(int(os.environ["JPY_PARENT_PID"]))
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]  # the kernel adds it back itself
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp.launch_instance(log_level="ERROR")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Run the loop: check everything, run the notebooks one after another, go on where a run was cut off.
+
+    python -m dataengine_utils.loop run --profile picturebook --iterations 2 --out outputs/NAME [--set FIELD=VALUE]
+    python -m dataengine_utils.loop resume outputs/NAME
+    python -m dataengine_utils.loop status outputs/NAME
+    python -m dataengine_utils.loop show PROFILE
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from . import files
+from .artifacts import Run, open_run
+from .errors import KitError
+from .fingerprints import begin, finish, why_not_done
+from .profiles import PROFILES, PROJECT, origins, parse_overrides
+from .stages import STAGES, Stage, Step, plan
+from .status import progress_table, steps_table
+
+NOTEBOOKS = PROJECT / "notebooks"
+PLAN_FILE = "plan.json"
+LOCK_FILE = ".lock"
+
+
+def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[str, Any] | None = None,
+             iterations: int | None = None, notebooks: Path = NOTEBOOKS, stages: tuple[Stage, ...] = STAGES,
+             keep_finished: bool = False) -> Run:
+    """Run all iterations in folder `out` and return the run; what is done already stays as it is.
+
+    `iterations` defaults to the run's plan, then to the profile's. 0 measures the base only. Raises `KitError` when
+    a check fails, a notebook fails, or another loop is at work in the folder.
+    """
+    from .checks import check_all
+
+    out = Path(out).expanduser().absolute()
+    if profile is None:
+        open_run(out)  # nothing is made in a folder without a run
+    files.make_folder(out)
+    with _only_one(out):
+        run = open_run(out, profile, overrides)
+        steps = plan(run, _planned(run, iterations), stages)
+        check_all(run.profile, out, notebooks, stages)
+        _run_steps(run, steps, notebooks, keep_finished)
+    return run
+
+
+def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool) -> None:
+    """Run the steps that are not done: one line each, one bar for all (when a person is looking)."""
+    kept = 0
+    with tqdm(total=len(steps), unit="notebook", disable=None, leave=False) as bar:
+        for step in steps:
+            bar.set_description(step.title)
+            reason = why_not_done(run, step, notebooks, keep_finished=keep_finished)
+            if reason:
+                seconds = _run_step(run, step, notebooks)
+                note = "" if reason == "to do" else f"  ({reason})"
+                tqdm.write(f"{step.title:<33}{seconds:8.1f} s{note}", file=sys.stdout)
+            kept += not reason
+            bar.update()
+    if kept:
+        print(f"{'complete: ' if kept == len(steps) else ''}{kept} of {len(steps)} notebooks were done already")
+
+
+def _run_step(run: Run, step: Step, notebooks: Path) -> float:
+    """Run one notebook and set its mark last of all; returns the seconds it took."""
+    from .execution import execute
+
+    start = time.monotonic()
+    begun = begin(run, step, notebooks)
+    parameters = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}
+    executed = step.iteration.path / "notebooks" / step.stage.notebook
+    execute(notebooks / step.stage.notebook, executed, parameters,
+            retry=f"when it is mended: python -m dataengine_utils.loop resume {run.path}")
+    finish(step, begun)
+    return time.monotonic() - start
+
+
+def _planned(run: Run, iterations: int | None) -> int:
+    """How many iterations this run is for: what is asked now (and kept as its plan), its plan, or its profile's."""
+    file = run.path / PLAN_FILE
+    if iterations is None:
+        return int(files.read_object(file, dict)["iterations"]) if file.exists() else run.profile.iterations
+    if iterations < 0:
+        raise KitError(f"--iterations: expected 0 or more, got {iterations}")
+    files.write_whole(file, files.document({"iterations": iterations}))
+    return iterations
+
+
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Hold the folder's lock; `KitError` when another loop holds it. The system frees it when a loop is killed."""
+    import fcntl
+
+    with open(out / LOCK_FILE, "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise KitError(f"another loop (process {lock.read().strip() or 'unknown'}) is at work in {str(out)!r}; "
+                           "wait for it or end it, or choose another folder (--out)") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
+def _command_run(options: argparse.Namespace) -> None:
+    run = run_loop(options.out, options.profile, overrides=parse_overrides(options.set),
+                   iterations=options.iterations, keep_finished=options.keep_finished)
+    _print_result(run)
+
+
+def _command_resume(options: argparse.Namespace) -> None:
+    _print_result(run_loop(options.out, iterations=options.iterations, keep_finished=options.keep_finished))
+
+
+def _command_status(options: argparse.Namespace) -> None:
+    run = open_run(options.out)
+    print(f"run {run.path} (profile {run.profile.name})")
+    print(steps_table(run, plan(run, _planned(run, None)), NOTEBOOKS))
+    print(f"\n{progress_table(run)}")
+
+
+def _command_show(options: argparse.Namespace) -> None:
+    for field, value, origin in origins(options.profile, parse_overrides(options.set)):
+        print(f"{field:<25}{value!s:<50}  {origin}")
+
+
+def _print_result(run: Run) -> None:
+    from .report import build_report
+
+    print(f"\n{progress_table(run)}\n\nreport: {build_report(run)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dataengine_utils.loop", description="Run the data engine's loop.")
+    commands = parser.add_subparsers(required=True, metavar="run | resume | status | show")
+    run = commands.add_parser("run", help="start a run, or go on with it")
+    run.add_argument("--profile", default="picturebook", help=f"{', '.join(PROFILES)} or a YAML file (picturebook)")
+    run.add_argument("--out", required=True, help="the run's folder, such as outputs/picturebook")
+    run.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the profile")
+    resume = commands.add_parser("resume", help="go on with a run that was cut off or changed")
+    resume.add_argument("out", help="the run's folder")
+    for command, function in ((run, _command_run), (resume, _command_resume)):
+        command.set_defaults(function=function)
+        command.add_argument("--iterations", type=int, metavar="N", help="turns of the loop (the profile's)")
+        command.add_argument("--keep-finished", action="store_true",
+                             help="keep what was made with an older version of the code")
+    status = commands.add_parser("status", help="what is done, what is not and why, and the scores so far")
+    status.add_argument("out", help="the run's folder")
+    status.set_defaults(function=_command_status)
+    show = commands.add_parser("show", help="a profile's fields and where each value comes from")
+    show.add_argument("profile", help=f"{', '.join(PROFILES)} or a YAML file")
+    show.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    show.set_defaults(function=_command_show)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.function(options)
+    except KitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is finished stays. Go on with: python -m dataengine_utils.loop resume OUT", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Students: the models that are evaluated and trained. `load(name)` gives one; nothing heavy is imported before that."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ..errors import KitError
+from ..records import Question
+from ..registry import resolve
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+OpenImage = Callable[[str], "Image"]
+
+CHECKPOINTS: dict[str, Path] = {"picturebook": Path(__file__).parent.parent / "picturebook" / "student"}
+"""Students that ship with the kit: name -> folder. Any other name is a folder or a Hugging Face id."""
+
+STUDENTS: dict[str, str] = {"llava": "dataengine_utils.models.image_text:ImageTextStudent"}
+"""The class that runs a checkpoint, by the `model_type` of its config.json."""
+
+# The kit compiles nothing, and bitsandbytes' import alone would otherwise load torch's whole compiler (about a second).
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+# On CPUs with AVX512-BF16 bitsandbytes asks for an optional kernel package; we do not use that lossy path (checkpoint.py).
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The option a student ranks first: its letter, and one log-likelihood an option (nats, end token included)."""
+
+    letter: str
+    scores: tuple[float, ...]
+
+
+class Student(Protocol):
+    """A model that answers questions about images. `open_image` turns a question's image reference into a picture."""
+
+    name: str
+
+    def choose(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
+               by: Literal["text", "letter"] = "text") -> list[Choice]:
+        """Rank each question's options by the likelihood of their whole text, or of their letter; order kept."""
+
+    def answer(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
+               max_new_tokens: int = 64) -> list[str]:
+        """Answer each question by greedy text; order kept."""
+
+
+def load(name: str, *, adapter: Path | str | None = None, quantise: str = "none", dtype: str | None = None,
+         device: str | None = None) -> Student:
+    """The student `name`, with `adapter` (a peft folder) kept unmerged on top; raises `KitError` when it cannot be read.
+
+    `name` is "picturebook", a folder, a Hugging Face id, or "package.module:Class" for a student of one's own.
+    `quantise` is "none" or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to float32 on a CPU
+    and bfloat16 on a GPU; `device` defaults to the GPU when there is one.
+    """
+    kind = name if ":" in name and not Path(name).exists() else model_type(name)
+    student = resolve("kind of student", STUDENTS, kind)
+    return student.from_checkpoint(name, adapter=adapter, quantise=quantise, dtype=dtype, device=device)
+
+
+def checkpoint_of(name: str) -> str:
+    """The folder or Hugging Face id behind a student's name; `KitError` for a path where no checkpoint lies."""
+    folder = CHECKPOINTS.get(name, Path(name))
+    looks_like_path = name in CHECKPOINTS or name.startswith((".", "/", "~", "data/")) or folder.exists()
+    if not looks_like_path:
+        return name
+    folder = folder.expanduser()
+    if not (folder / "config.json").is_file():
+        raise KitError(f"student {name!r}: no checkpoint (config.json) in {folder}; known students: "
+                       f"{', '.join(CHECKPOINTS)}, a folder saved by save_pretrained, or a Hugging Face id")
+    return str(folder)
+
+
+def model_type(name: str) -> str:
+    """The `model_type` in a checkpoint's config.json, which decides the class that runs it."""
+    checkpoint = checkpoint_of(name)
+    config_file = Path(checkpoint) / "config.json"
+    if not config_file.is_file():
+        from .checkpoint import hub_model_type
+
+        return hub_model_type(checkpoint)
+    try:
+        return str(json.loads(config_file.read_text(encoding="utf-8"))["model_type"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise KitError(f"student {name!r}: {config_file} is not a model's config ({error}); "
+                       "save the checkpoint again with save_pretrained") from error

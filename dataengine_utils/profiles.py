@@ -1,0 +1,249 @@
+"""The settings of an experiment: one frozen dataclass whose defaults are the paper's LLaVA-1.5 run.
+
+Every other profile is written as its difference from that, so a reader sees exactly what is small. A profile
+is a name of `PROFILES`, or the path of a YAML file with `base:` and the fields it changes.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from .errors import KitError, unknown_name
+from .records import from_json, to_json
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One experiment. The defaults are the paper's: LLaVA-1.5-7B, SEED-Bench, GPT-4 and Visual Genome."""
+
+    name: str = "llava15"
+    # who learns, who asks, who teaches; a class of your own is "package.module:Class"
+    student: str = "llava-hf/llava-1.5-7b-hf"
+    benchmark: str = "jsonl"
+    benchmark_options: dict[str, Any] = field(
+        default_factory=lambda: {"path": "data/seed_bench/questions.jsonl"})
+    image_source: str = "visual_genome"
+    image_options: dict[str, Any] = field(default_factory=lambda: {"path": "data/visual_genome"})
+    teacher: str = "openai"
+    teacher_options: dict[str, Any] = field(default_factory=lambda: {"model": "gpt-4-1106-preview"})
+    # the loop
+    seed: int = 0
+    iterations: int = 3
+    budget: int = 80_000  # accepted samples aimed at per iteration
+    # choosing what to ask for
+    strategy: str = "paper"  # type weights: a name of weakness.STRATEGIES
+    in_context: int = 10  # bad cases shown to the teacher with each query
+    similarity_threshold: float = 0.9  # bad cases more alike than this are one
+    # the generation prompt
+    prompt_policy: str = "keep"  # who chooses when nobody clicks
+    probe_queries: int = 60  # queries that each candidate template is tried on
+    # training
+    forms: tuple[str, ...] = ("direct", "choice")  # how a sample becomes training turns
+    quantise: Literal["nf4", "none"] = "nf4"
+    lora_r: int = 128
+    lora_alpha: int = 256
+    lora_dropout: float = 0.05
+    lora_targets: str = "all-linear"  # the language model's linear layers
+    train_projector: bool = True
+    learning_rate: float = 1e-4
+    projector_learning_rate: float = 2e-5
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    epochs: float = 1.0
+    train_batch_size: int = 16
+    gradient_accumulation: int = 1
+    start_from: Literal["base", "last"] = "base"  # the base on all rounds' data (paper), or the last adapter
+    replay: str = "data/llava_v1_5_mix665k.json"  # original instruction data mixed in
+    replay_samples: int = 665_000  # 0 for none
+    # evaluation
+    answer_mode: Literal["letter", "text", "generate"] = "letter"
+    eval_batch_size: int = 16
+    max_new_tokens: int = 64
+
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "llava15": {},
+    # The paper's MiniGPT4-v2 run. `student` is a local checkpoint folder; transformers has no class that
+    # loads it, so its loader comes with its own student class and this profile waits for that.
+    "minigpt4_v2": {
+        "student": "data/minigpt4_v2", "forms": ("direct", "choice", "shuffled"), "quantise": "none",
+        "lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-5, "projector_learning_rate": 1e-5,
+        "train_batch_size": 6, "answer_mode": "generate",
+    },
+    "picturebook": {
+        "student": "picturebook",
+        "benchmark": "picturebook", "benchmark_options": {"diagnose": 900, "sealed": 1800},
+        "image_source": "picturebook", "image_options": {},
+        "teacher": "rules", "teacher_options": {},
+        "iterations": 2, "budget": 1500, "in_context": 2, "prompt_policy": "best", "probe_queries": 36,
+        "forms": ("short",), "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.0,
+        "learning_rate": 2e-3, "projector_learning_rate": 5e-4, "epochs": 3.0, "train_batch_size": 32,
+        "replay": "picturebook", "replay_samples": 1500, "answer_mode": "text", "eval_batch_size": 64,
+    },
+}
+
+FIELDS: dict[str, Any] = {key: kind for key, kind in get_type_hints(Profile).items() if key != "name"}
+_AT_LEAST = {
+    "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,
+    "lora_alpha": 1, "lora_dropout": 0, "learning_rate": 0, "projector_learning_rate": 0, "warmup_ratio": 0,
+    "weight_decay": 0, "epochs": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
+    "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0,
+}
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
+_SHOW = "see: python -m dataengine_utils.loop show picturebook"
+
+
+def load_profile(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """The profile called `name` (or in the YAML file at that path) with `overrides` laid over it.
+
+    Values that are text are read by their field's type ("2" for an int, "direct,choice" for a tuple, JSON for
+    options); "benchmark_options.sealed" sets one option. Relative paths count from the project's folder for
+    built-in profiles, from the file's folder for a YAML profile, and from the working folder for overrides.
+    An unknown profile, field or a value that does not fit raises `KitError`.
+    """
+    own_name, layers = _layers(str(name))
+    values = to_json(Profile())
+    for _, fields, folder in [*layers, ("override", overrides or {}, Path.cwd())]:
+        values = _lay_over(values, fields, folder)
+    return from_json(Profile, {**values, "name": own_name})
+
+
+def override(profile: Profile, **values: Any) -> Profile:
+    """The profile with `values` laid over it; a value of None means "from the profile"."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return from_json(Profile, {**_lay_over(to_json(profile), given, Path.cwd()), "name": profile.name})
+
+
+def origins(name: str | Path, overrides: Mapping[str, Any] | None = None) -> list[tuple[str, Any, str]]:
+    """Every field as (field, value, where the value comes from): a profile's name, a file, or "override"."""
+    profile = load_profile(name, overrides)
+    source = dict.fromkeys(FIELDS, "llava15")
+    for origin, fields, _ in [*_layers(str(name))[1], ("override", overrides or {}, None)]:
+        source.update({key.partition(".")[0]: origin for key in fields})
+    return [(key, getattr(profile, key), source[key]) for key in FIELDS]
+
+
+def differences(one: Profile, other: Profile) -> list[str]:
+    """The fields in which two profiles differ, as "field: value / other value"."""
+    pairs = [(key, getattr(one, key), getattr(other, key)) for key in ["name", *FIELDS]]
+    return [f"{key}: {left!r} / {right!r}" for key, left, right in pairs if left != right]
+
+
+def parse_overrides(texts: list[str]) -> dict[str, str]:
+    """Command-line settings such as "epochs=2" as a mapping; without "=" raises `KitError`."""
+    for text in texts:
+        if "=" not in text:
+            raise KitError(f"--set {text!r}: write FIELD=VALUE, as in --set epochs=2; {_SHOW}")
+    return {key.strip(): value.strip() for key, _, value in (text.partition("=") for text in texts)}
+
+
+def _layers(name: str) -> tuple[str, list[tuple[str, Mapping[str, Any], Path]]]:
+    """The profile's own name, and what is laid over the defaults: (origin, fields, folder of paths)."""
+    if name in PROFILES:
+        return name, [("llava15", _path_fields(to_json(Profile())), PROJECT), (name, PROFILES[name], PROJECT)]
+    path = Path(name).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        raise unknown_name("profile", name, sorted(PROFILES), "Your own is a YAML file (profile.yaml)")
+    fields = _read_yaml(path)
+    base = fields.pop("base", "llava15")
+    if base not in PROFILES:
+        raise unknown_name(f"base in {path}", base, sorted(PROFILES))
+    return path.stem, [*_layers(base)[1], (path.name, fields, path.resolve().parent)]
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KitError(f"profile {str(path)!r} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(fields, dict) or not all(isinstance(key, str) for key in fields):
+        raise KitError(f"profile {str(path)!r}: expected lines of FIELD: VALUE; {_SHOW}")
+    return fields
+
+
+def _path_fields(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items()
+            if key in ("student", "replay") or key.endswith("_options")}
+
+
+def _lay_over(values: dict[str, Any], fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    values = dict(values)
+    for key, value in fields.items():
+        target, _, option = key.partition(".")
+        if target not in FIELDS or (option and get_origin(FIELDS[target]) is not dict):
+            raise unknown_name("profile field", key, list(FIELDS), _SHOW)
+        if option:
+            value = {**values[target], option: _option_value(value)}
+        values[target] = _resolve_paths(target, _convert(target, value), folder)
+    return values
+
+
+def _convert(field: str, value: Any) -> Any:
+    """The value in its field's type, read from text where it is text; `KitError` with what was expected."""
+    kind = FIELDS[field]
+    if isinstance(value, str) and kind is not str and get_origin(kind) is not Literal:
+        value = _from_text(kind, value)
+    if isinstance(value, list) and get_origin(kind) is tuple:
+        value = tuple(value)
+    if not _fits(kind, value):
+        raise KitError(f"profile field {field}: expected {_expected(kind)}, got {value!r}; {_SHOW}")
+    low, high = _AT_LEAST.get(field), _AT_MOST.get(field)
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        limits = f"at least {low}" + (f" and at most {high}" if high is not None else "")
+        raise KitError(f"profile field {field}: expected {limits}, got {value!r}; {_SHOW}")
+    return float(value) if kind is float else value
+
+
+def _option_value(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    if kind is bool:
+        return _TRUTH.get(text.lower(), text)
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.strip("[]()").split(",") if part.strip())
+    try:
+        return json.loads(text) if get_origin(kind) is dict else kind(text.replace("_", ""))
+    except ValueError:
+        return text
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and bool(value) and all(isinstance(part, str) for part in value)
+    if kind in (int, float):
+        number = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+    return isinstance(value, get_origin(kind) or kind)
+
+
+def _expected(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(kind))
+    words = {tuple: "a list of names", dict: "options as NAME: VALUE"}
+    return words.get(get_origin(kind)) or kind.__name__
+
+
+def _resolve_paths(field: str, value: Any, folder: Path) -> Any:
+    """Make the paths in a value absolute: notebooks, loop and tests do not share a working folder."""
+    if field.endswith("_options") and isinstance(value.get("path"), str):
+        return {**value, "path": str(folder / Path(value["path"]).expanduser())}
+    if field == "replay" and Path(value).suffix:
+        return str(folder / Path(value).expanduser())
+    if field == "student" and "/" in value and (folder / Path(value).expanduser()).exists():
+        return str((folder / Path(value).expanduser()).resolve())
+    return value

@@ -1,0 +1,92 @@
+"""One HTML page that tells a run: what rose, where the student is weak, what was made, how it was trained."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..artifacts import Iteration, Run
+from ..files import write_whole
+from . import scores, work
+from .data import changes, interval, measured, percent, points, verdict
+from .page import Html, element, headline, html, join, page, section, side_by_side
+
+
+def build_report(run: Run, path: Path | None = None) -> Path:
+    """Write the run's report as one self-contained HTML file and return its path (default: report.html in the run).
+
+    Works on a run at any stage: what is not there yet is named with the notebook that writes it.
+    """
+    path = Path(path) if path else run.path / "report.html"
+    iterations = run.iterations()
+    parts = [(anchor, title, build(run, iterations)) for anchor, title, build in SECTIONS]
+    body = join(section(anchor, title, lead, *content) for anchor, title, (lead, *content) in parts)
+    contents = [(anchor, title) for anchor, title, _ in parts]
+    write_whole(path, page(f"{run.path.name}: report", _header(run, iterations), contents, body))
+    return path
+
+
+def _header(run: Run, iterations: list[Iteration]) -> Html:
+    roles = ("student", "benchmark", "teacher", "image_source", "seed")
+    what = " · ".join(f"{role.replace('_', ' ')} {getattr(run.profile, role)}" for role in roles)
+    return join(
+        [
+            element("p", f"Run of profile {run.profile.name}", class_="over"),
+            element("h1", run.path.name),
+            element("p", what, class_="over"),
+            side_by_side(_headlines(iterations), "numbers"),
+        ]
+    )
+
+
+def _headlines(iterations: list[Iteration]) -> list[Html]:
+    """The run in at most four numbers; those that are not known yet are left out."""
+    split, tables = measured(iterations)
+    numbers = []
+    if tables:
+        overall = [percent(metrics[split]["overall"]["accuracy"]) for metrics in tables]
+        shown = " → ".join(dict.fromkeys([overall[0], overall[-1]]))
+        numbers.append(headline(f"{shown} %", f"right answers on {split} questions"))
+    changed = changes(iterations, split, len(tables))
+    if changed:
+        rise, _ = changed.pop("all")
+        numbers.append(headline(f"{points(rise.difference)} points", f"95 % interval {interval(rise)}"))
+        verdicts = Counter(verdict(paired, p) for paired, p in changed.values())
+        label = f"question types with a significant change, of {len(changed)}"
+        numbers.append(headline(f"{verdicts['higher']} up, {verdicts['lower']} down", label))
+    n_samples = sum(len(it.load("samples")) for it in iterations if it.has("samples"))
+    if n_samples:
+        numbers.append(headline(f"{n_samples:,}", "samples generated"))
+    return numbers
+
+
+def _settings(run: Run, _: list[Iteration]) -> list[Any]:
+    fields = {name: value for name, value in vars(run.profile).items() if name != "name"}
+    changed = {name.partition(".")[0] for name in run.overrides}
+    pairs = [
+        element("div", join([element("dt", name), element("dd", _setting(value, name in changed))]))
+        for name, value in fields.items()
+    ]
+    lead = f"Profile {run.profile.name}" + ("; bold: set for this run." if run.overrides else ", as it is.")
+    return [lead, element("dl", join(pairs), class_="settings")]
+
+
+def _setting(value: Any, is_override: bool) -> Html:
+    if isinstance(value, dict):
+        value = [f"{name} {item}" for name, item in value.items()]
+    if isinstance(value, (tuple, list)):
+        value = ", ".join(value) or "–"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return element("b", text) if is_override else html(text)
+
+
+SECTIONS: tuple[tuple[str, str, Callable[[Run, list[Iteration]], list[Any]]], ...] = (
+    ("progress", "Progress", scores.progress),
+    ("weakness", "Weak types and shares", scores.weakness),
+    ("bad-cases", "Bad cases", work.bad_cases),
+    ("samples", "Samples", work.samples),
+    ("generation", "Replies", work.generation),
+    ("prompt", "Prompt", work.prompt),
+    ("training", "Training", work.training),
+    ("settings", "Settings", _settings),
+)

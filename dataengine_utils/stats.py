@@ -1,0 +1,119 @@
+"""Intervals and tests for shares of right answers: one share, a change on the same questions, many changes at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+
+from .errors import KitError
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A change in the share of right answers on the same questions (after minus before, -1..1) with its interval.
+
+    `p` is McNemar's exact two-sided p-value.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def wilson(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval (low, high) for the share `right / n`; (0, 1) where nothing was asked.
+
+    Source: Wilson 1927; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
+    """
+    if not 0 <= right <= n:
+        raise KitError(f"{right} right answers of {n}: allowed are 0 to n")
+    if n == 0:
+        return 0.0, 1.0
+    z = _quantile(confidence)
+    share = right / n
+    scale = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    half = z / scale * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if right == 0 else centre - half
+    high = 1.0 if right == n else centre + half
+    return low, high
+
+
+def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> Paired:
+    """How much the share of right answers changed between two turns on the same questions, in the same order.
+
+    The interval is Tango's score interval (1998, Statistics in Medicine 17:891), which stays inside -1..1 and is sound
+    for few or no changed answers; the p-value is McNemar's exact one. No question at all: no change, (-1, 1), p = 1.
+    """
+    if len(before) != len(after):
+        raise KitError(
+            f"{len(before)} answers before and {len(after)} after: a paired test needs the same questions"
+        )
+    gained = sum(1 for was, now in zip(before, after, strict=True) if now and not was)
+    lost = sum(1 for was, now in zip(before, after, strict=True) if was and not now)
+    n = len(before)
+    if n == 0:
+        return Paired(0.0, -1.0, 1.0, 1.0)
+    low, high = tango(gained, lost, n, confidence)
+    return Paired((gained - lost) / n, low, high, mcnemar(gained, lost))
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """McNemar's exact two-sided p-value: are gains and losses equally likely among the changed answers?"""
+    changed = gained + lost
+    term = total = 1
+    for k in range(1, min(gained, lost) + 1):
+        term = term * (changed - k + 1) // k
+        total += term
+    return min(1.0, 2 * total / 2**changed)
+
+
+def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Tango's score interval (low, high) for the paired difference `(gained - lost) / n` of `n` pairs."""
+    z = _quantile(confidence)
+    estimate = (gained - lost) / n
+
+    def score(difference: float) -> float:
+        return _tango_score(gained, lost, n, difference)
+
+    low = -1.0 if lost == n else _bisect(lambda d: score(d) - z, -1.0, estimate)
+    high = 1.0 if gained == n else _bisect(lambda d: score(d) + z, estimate, 1.0)
+    return low, high
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment, in the order given: compare the results with the level for all tests together."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def _tango_score(gained: int, lost: int, n: int, difference: float) -> float:
+    """The score statistic at a supposed `difference`; the share of losses takes its restricted maximum likelihood."""
+    linear = (2 * n - gained + lost) * difference - gained - lost
+    constant = -lost * difference * (1 - difference)
+    loss_share = (sqrt(max(0.0, linear * linear - 8 * n * constant)) - linear) / (4 * n)
+    variance = n * (2 * loss_share + difference * (1 - difference))
+    distance = gained - lost - n * difference
+    if variance <= 0:
+        return float("inf") if distance > 0 else float("-inf") if distance < 0 else 0.0
+    return distance / sqrt(variance)
+
+
+def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of a falling function between `low` and `high`, to the last bits."""
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
+def _quantile(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise KitError(f"confidence {confidence!r}: allowed are shares between 0 and 1, such as 0.95")
+    return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -1,0 +1,43 @@
+"""What a run has reached, as text: the state of every step, and the scores per question type over iterations."""
+
+from pathlib import Path
+
+from .artifacts import Run
+from .fingerprints import why_not_done
+from .stages import Step
+
+SPLIT = "sealed"
+
+
+def steps_table(run: Run, steps: list[Step], notebooks: Path, *, keep_finished: bool = False) -> str:
+    """One line a step: done, or why it has to run."""
+    reasons = [(step, why_not_done(run, step, notebooks, keep_finished=keep_finished)) for step in steps]
+    return "\n".join(f"  {step.title:<33} {reason or 'done'}" for step, reason in reasons)
+
+
+def progress_table(run: Run) -> str:
+    """Accuracy on the sealed questions, in per cent: a row per type, a column per iteration, and the change."""
+    measured = [iteration for iteration in run.iterations() if iteration.has("metrics")]
+    if not measured:
+        return "nothing is measured yet"
+    scores = [iteration.load("metrics")[SPLIT] for iteration in measured]
+    titles = ["base" if iteration.number == 0 else f"after {iteration.number}" for iteration in measured]
+    rows = [_row(name, [score["types"].get(name, {}).get("accuracy") for score in scores])
+            for name in scores[0]["types"]]
+    overall = _row("all questions", [score["overall"]["accuracy"] for score in scores])
+    width = max(len(row[0]) for row in [*rows, overall])
+    head = [f"{SPLIT} questions right, %", *titles, "change"]
+    width = max(width, len(head[0]))
+    lines = [_line(row, width) for row in [head, *rows, overall]]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _row(name: str, accuracies: "list[float | None]") -> list[str]:
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    change = f"{100 * (known[-1] - known[0]):+.1f}" if len(known) > 1 else ""
+    return [name, *("" if accuracy is None else f"{100 * accuracy:.1f}" for accuracy in accuracies), change]
+
+
+def _line(cells: list[str], width: int) -> str:
+    return f"{cells[0]:<{width}}" + "".join(f"{cell:>10}" for cell in cells[1:])

@@ -1,0 +1,255 @@
+"""The loop runner on throw-away notebooks: it finishes, goes on after any kill, refuses what it should."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy_loop
+from toy_loop import write_notebooks
+
+from dataengine_utils import checks, files, loop
+from dataengine_utils.artifacts import ARTIFACTS, open_run
+from dataengine_utils.errors import KitError
+from dataengine_utils.execution import check_notebook, execute
+from dataengine_utils.stages import STAGES, plan
+from dataengine_utils.status import progress_table, steps_table
+
+TITLES = [*(f"iter_00 {stage.name}" for stage in STAGES), "iter_01 01_evaluate"]
+
+
+@pytest.fixture(autouse=True)
+def toy_world(monkeypatch):
+    """The names in the profile are not what is tested here (see test_checks_...)."""
+    monkeypatch.setattr(checks, "check_names", lambda profile: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One undisturbed run of one iteration, to be looked at and compared with; do not write into it."""
+    folder = tmp_path_factory.mktemp("finished")
+    notebooks = write_notebooks(folder / "notebooks")
+    toy_loop.main(str(folder / "run"), str(notebooks))
+    return folder / "run", notebooks
+
+
+def artifact_bytes(out: Path) -> dict[str, bytes]:
+    names = {artifact.file for artifact in ARTIFACTS.values()}
+    found = [path for path in out.glob("iter_*/**/*") if path.is_file() and path.relative_to(out).parts[1] in names]
+    return {str(path.relative_to(out)): path.read_bytes() for path in found}
+
+
+def run_program(out: Path, notebooks: Path, *moment: str) -> subprocess.Popen:
+    command = [sys.executable, toy_loop.__file__, str(out), str(notebooks), *moment]
+    path = os.pathsep.join([str(loop.PROJECT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
+
+
+def run_here(out: Path, notebooks: Path, **options):
+    return loop.run_loop(out, "picturebook", iterations=1, notebooks=notebooks, **options)
+
+
+def test_a_whole_loop_writes_every_artifact_and_keeps_the_pages(finished):
+    out, notebooks = finished
+    assert {path.split("/")[1] for path in artifact_bytes(out)} == {artifact.file for artifact in ARTIFACTS.values()}
+    pages = {f"{path.parts[-3]} {path.stem}" for path in out.glob("iter_*/notebooks/*.ipynb")}
+    assert pages == set(TITLES)
+    page = json.loads((out / "iter_01/notebooks/01_evaluate.ipynb").read_text())
+    injected = ["".join(cell["source"]) for cell in page["cells"] if "injected-parameters" in cell["metadata"]["tags"]]
+    assert "ITERATION = 1" in injected[0] and str(out) in injected[0]
+    assert not list(out.glob("**/*.part")) and not list(out.glob("**/*.started.json"))
+
+
+def test_a_second_run_says_it_is_complete_and_starts_no_kernel(finished, capsys, monkeypatch):
+    out, notebooks = finished
+    before = artifact_bytes(out)
+    monkeypatch.setattr("dataengine_utils.execution.execute", None)
+    run_here(out, notebooks)
+    assert "complete: 7 of 7 notebooks were done already" in capsys.readouterr().out
+    assert artifact_bytes(out) == before
+
+
+def test_the_table_has_types_iterations_and_change(finished):
+    table = progress_table(open_run(finished[0]))
+    assert table.splitlines()[0].split()[-4:] == ["base", "after", "1", "change"]
+    assert table.splitlines()[2].split() == ["Colour", "50.0", "70.0", "+20.0"]
+
+
+def test_killed_in_the_middle_of_every_stage_it_ends_with_the_same_bytes(finished, tmp_path):
+    notebooks = write_notebooks(tmp_path / "notebooks", kill=True)
+    for _ in TITLES:
+        process = run_program(tmp_path / "run", notebooks)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+    assert run_program(tmp_path / "run", notebooks).wait(timeout=60) == 0
+    assert artifact_bytes(tmp_path / "run") == artifact_bytes(finished[0])
+    time.sleep(2.5)
+    assert not list(notebooks.glob("*.outlived")), "a kernel went on after its loop was killed"
+    asked = (notebooks / "log").read_text().split()
+    assert len(asked) == len(set(asked)) == 4, "generation went on from its part and asked for nothing twice"
+
+
+@pytest.mark.parametrize("moment", ["begun", "written", "marked"])
+def test_killed_at_every_boundary_it_ends_with_the_same_bytes(finished, tmp_path, moment):
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    for title in TITLES:
+        process = run_program(tmp_path / "run", notebooks, moment, title)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, title
+    run_here(tmp_path / "run", notebooks)
+    assert artifact_bytes(tmp_path / "run") == artifact_bytes(finished[0])
+
+
+def test_two_loops_in_one_folder_are_refused(finished):
+    out, notebooks = finished
+    with open(out / loop.LOCK_FILE, "a+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(KitError, match="another loop .* is at work"):
+            run_here(out, notebooks)
+
+
+def test_resume_reruns_what_a_change_reaches_and_nothing_else(finished, tmp_path, capsys):
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    run_here(tmp_path / "run", notebooks)
+    write_notebooks(notebooks, _4_prompt_optimization=toy_loop.BODIES["04_prompt_optimization"] + "\n# a comment")
+    capsys.readouterr()
+    run_here(tmp_path / "run", notebooks)
+    told = capsys.readouterr().out
+    assert "04_prompt_optimization" in told and "(notebook changed)" in told and "6 of 7" in told
+    changed = toy_loop.BODIES["04_prompt_optimization"].replace('"role"', '"another role", note="new"')
+    changed = changed.replace("digest(", "digest('new', ").replace('"another role", note="new"', '"another role"')
+    write_notebooks(notebooks, _4_prompt_optimization=changed)
+    run_here(tmp_path / "run", notebooks, keep_finished=True)
+    assert "complete: 7 of 7" in capsys.readouterr().out
+    run_here(tmp_path / "run", notebooks)
+    told = capsys.readouterr().out
+    assert [line.split()[1] for line in told.splitlines() if line.startswith("iter")] == [
+        "04_prompt_optimization", "05_generate", "06_train", "01_evaluate"]
+    assert "05_generate" in told and "(inputs changed)" in told
+
+
+def test_a_missing_output_and_other_settings_are_reasons(finished, tmp_path):
+    out, notebooks = finished
+    run = open_run(out)
+    assert steps_table(run, plan(run, 1), notebooks).count("done") == 7
+    moved = run.iteration(0).path_of("samples").rename(tmp_path / "samples.json")
+    assert "05_generate                   samples is missing" in steps_table(run, plan(run, 1), notebooks)
+    moved.rename(run.iteration(0).path_of("samples"))
+    assert steps_table(run, plan(run, 2), notebooks).count("to do") == 6
+
+
+def test_a_failing_notebook_is_one_clear_error_and_keeps_what_was_done(tmp_path):
+    notebooks = write_notebooks(tmp_path / "notebooks", _2_weakness="print('so far')\nraise RuntimeError('no\\nluck')")
+    with pytest.raises(KitError) as told:
+        run_here(tmp_path / "run", notebooks)
+    page = tmp_path / "run/iter_00/notebooks/02_weakness.ipynb"
+    assert "02_weakness failed in cell" in str(told.value) and "RuntimeError: no luck" in str(told.value)
+    assert str(page) in str(told.value) and f"loop resume {tmp_path / 'run'}" in str(told.value)
+    assert "so far" in page.read_text()
+    assert open_run(tmp_path / "run").iteration(0).has("metrics")
+    write_notebooks(notebooks)
+    run = loop.run_loop(tmp_path / "run", iterations=0, notebooks=notebooks)
+    assert run.iteration(0).has("metrics") and not run.iteration(0).has("weakness")
+
+
+def test_a_notebook_that_crashes_or_saves_nothing_is_told(tmp_path):
+    crash = write_notebooks(tmp_path / "crash", _1_evaluate="os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(KitError, match="was killed or crashed"):
+        run_here(tmp_path / "one", crash)
+    lazy = write_notebooks(tmp_path / "lazy", _1_evaluate="print('nothing')")
+    with pytest.raises(KitError, match="ended without writing predictions_diagnose"):
+        run_here(tmp_path / "two", lazy)
+
+
+def test_unknown_parameter_missing_notebook_and_missing_cell_are_found_first(tmp_path):
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    with pytest.raises(KitError, match="unknown parameter of notebook 03_sampling.ipynb 'BUDGT'; known: ITERATION"):
+        check_notebook(notebooks / "03_sampling.ipynb", ["RUN_DIR", "BUDGT"])
+    page = json.loads((notebooks / "06_train.ipynb").read_text())
+    page["cells"][0]["metadata"] = {}
+    (notebooks / "06_train.ipynb").write_text(json.dumps(page))
+    with pytest.raises(KitError, match="no cell tagged 'parameters'"):
+        run_here(tmp_path / "run", notebooks)
+    (notebooks / "06_train.ipynb").write_text("{")
+    with pytest.raises(KitError, match="not JSON"):
+        run_here(tmp_path / "run", notebooks)
+    (notebooks / "06_train.ipynb").unlink()
+    with pytest.raises(KitError, match="06_train.ipynb' is missing"):
+        run_here(tmp_path / "run", notebooks)
+    assert not list((tmp_path / "run").glob("iter_*")), "nothing ran before the checks were through"
+
+
+def test_bad_folders_are_found_first(tmp_path, monkeypatch):
+    notebooks = write_notebooks(tmp_path / "notebooks")
+    with pytest.raises(KitError, match="braces"):
+        run_here(tmp_path / "a{b}", notebooks)
+    (tmp_path / "file").touch()
+    with pytest.raises(KitError, match="cannot write .*file/run"):
+        run_here(tmp_path / "file" / "run", notebooks)
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(KitError, match="read-only; choose a folder you can write to"):
+        run_here(tmp_path / "run", notebooks)
+    monkeypatch.undo()
+    monkeypatch.setattr(checks, "check_names", lambda profile: None)
+    monkeypatch.setattr(checks, "NEEDED_MB", 10**12)
+    with pytest.raises(KitError, match="MB free"):
+        run_here(tmp_path / "run", notebooks)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_found_first(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(KitError, match="cannot write|read-only"):
+        run_here(tmp_path / "locked" / "run", write_notebooks(tmp_path / "notebooks"))
+
+
+def test_the_command_line_tells_errors_in_one_line(tmp_path, capsys):
+    def fails(*arguments: str) -> str:
+        assert loop.main(list(arguments)) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("error: ") and "Traceback" not in told
+        return told
+
+    assert "no run in" in fails("resume", str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+    assert "no run in" in fails("status", str(tmp_path / "none"))
+    assert "unknown profile 'pictrebook'" in fails("show", "pictrebook")
+    assert "unknown profile field 'epoch'" in fails("run", "--out", str(tmp_path / "x"), "--set", "epoch=2")
+    assert "expected float" in fails("run", "--out", str(tmp_path / "x"), "--set", "epochs=many")
+    assert "write FIELD=VALUE" in fails("run", "--out", str(tmp_path / "x"), "--set", "epochs")
+    assert "expected 0 or more" in fails("run", "--out", str(tmp_path / "x"), "--iterations", "-1")
+    with pytest.raises(SystemExit):
+        loop.main(["run"])
+
+
+def test_edited_run_file_and_other_settings_stop_the_loop(finished, tmp_path, capsys):
+    out = tmp_path / "run"
+    open_run(out, "picturebook")
+    assert loop.main(["run", "--out", str(out), "--set", "epochs=9"]) == 1
+    assert "epochs: 3.0 / 9.0" in capsys.readouterr().err
+    text = (out / "run.json").read_text()
+    (out / "run.json").write_text(text.replace('"epochs": 3.0', '"epochs": 4.0'))
+    assert loop.main(["resume", str(out)]) == 1
+    assert "was edited" in capsys.readouterr().err
+
+
+def test_show_and_status_print_what_they_promise(finished, capsys):
+    assert loop.main(["show", "picturebook", "--set", "epochs=2"]) == 0
+    shown = capsys.readouterr().out
+    assert any(line.split() == ["epochs", "2.0", "override"] for line in shown.splitlines())
+    assert any(line.split() == ["weight_decay", "0.0", "llava15"] for line in shown.splitlines())
+    loop.main(["status", str(finished[0])])
+    assert "iter_00 02_weakness" in capsys.readouterr().out
+
+
+def test_a_kernel_prints_nothing_into_the_terminal(tmp_path, capfd):
+    notebooks = write_notebooks(tmp_path / "notebooks", _1_evaluate="import sys; print('page', file=sys.stderr)")
+    parameters = {"RUN_DIR": str(tmp_path / "run"), "ITERATION": 0, "PROFILE": "picturebook"}
+    execute(notebooks / "01_evaluate.ipynb", tmp_path / "page.ipynb", parameters)
+    assert capfd.readouterr() == ("", "")
+    assert "page" in (tmp_path / "page.ipynb").read_text()

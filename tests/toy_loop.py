@@ -1,0 +1,122 @@
+"""Six throw-away notebooks that write real artifacts in no time, and a way to run the loop over them and kill it.
+
+As a program (`python toy_loop.py OUT NOTEBOOKS MOMENT STEP`) it runs one iteration in OUT; with a MOMENT other than
+"never" it kills itself with -9 there: "begun", "written" (outputs there, mark not) or "marked" of the step so named.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+from dataengine_utils import checks, loop
+
+PARAMETERS = 'RUN_DIR = "."\nITERATION = 0\nPROFILE = "picturebook"'
+OPEN = """
+import hashlib, json, os, signal, time
+from pathlib import Path
+from dataengine_utils.artifacts import open_run
+from dataengine_utils.records import *
+run = open_run(RUN_DIR, PROFILE)
+now = run.iteration(ITERATION)
+before = run.iteration(ITERATION - 1) if ITERATION else None
+def digest(*values):
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
+"""
+BODIES = {
+    "01_evaluate": """
+start = digest((before.load("adapter") / "weights").read_text()) if before else "base"
+right = 5 + 2 * ITERATION
+told = [Prediction(f"q{n}", "Colour", start, "A", "right" if n < right else "wrong") for n in range(10)]
+now.save("predictions_diagnose", told)
+now.save("predictions_sealed", told)
+scores = {"n": 10, "right": right, "wrong": 10 - right, "unparsed": 0, "accuracy": right / 10, "low": 0.2, "high": 0.8}
+now.save("metrics", {"diagnose": {"overall": scores, "types": {"Colour": scores}},
+                     "sealed": {"overall": scores, "types": {"Colour": scores}}})""",
+    "02_weakness": """
+wrong = [p for p in now.load("predictions_diagnose") if p.outcome == "wrong"]
+now.save("bad_cases", [BadCase(p.question_id, p.question_type, "1", "?", ("a", "b"), "a", p.reply) for p in wrong])
+now.save("weakness", [TypeWeakness("Colour", 10, 5, 5, 0, 0.5, 0.2, 0.8, 1.0, len(wrong))])""",
+    "03_sampling": """
+bad = tuple(now.load("bad_cases"))
+now.save("queries", [Query(digest(now.load("weakness"), bad, n), "Colour", str(n), bad) for n in range(4)])""",
+    "04_prompt_optimization": """
+parent = before.load("template").id if before else ""
+template = Template(digest(now.load("queries"), parent), parent, "role", ("rule",), {})
+now.save("trials", [])
+now.save("template", template)
+now.save("decision", Decision(template.id, "policy keep", "", {}, ""))""",
+    "05_generate": """
+queries, template = now.load("queries"), now.load("template")
+done = now.load_part("generated")
+with now.append("generated") as write:
+    for query in queries[len(done):]:
+        write(Generated(query.id, "Colour", query.image_id, template.id, "toy", digest(query), True, "", None))
+        with open(LOG, "a") as log: log.write(query.id + "\\n")
+        MIDDLE
+now.save("samples", [Sample("?", g.reply, "a", ("a", "b"), "A", "1", 0, "Colour", "1", g.query_id, g.query_id, "t")
+                     for g in now.load("generated")])""",
+    "06_train": """
+samples = [run.iteration(n).load("samples") for n in range(ITERATION + 1)]
+work = now.part_of("adapter")
+work.mkdir(parents=True, exist_ok=True)
+(work / "weights").write_text(digest(samples))
+now.save("train_log", [{"step": 1, "loss": 0.5}])
+now.save("adapter", work)""",
+}
+# Kills the loop once: the kernel's parent. After that nothing may be written by the kernel, which has to die too.
+KILL = """
+if not Path(ONCE).exists():
+    Path(ONCE).touch()
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(2.5)
+    Path(ONCE + ".outlived").touch()
+"""
+
+
+def write_notebooks(folder: Path, *, kill: bool = False, **bodies: str) -> Path:
+    """The six notebooks in `folder`; with `kill` each kills its loop once, in the middle. `bodies` replace some."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, body in {**BODIES, **{f"0{key[1:]}": value for key, value in bodies.items()}}.items():
+        names = f"LOG = {str(folder / 'log')!r}\nONCE = {str(folder / 'killed_')!r} + {name!r} + str(ITERATION)\n"
+        middle = "if len(done) == 0 and query is queries[2]: exec(KILL)" if kill else "pass"
+        last = "" if "MIDDLE" in body or not kill else "exec(KILL)\n"
+        code = f"{names}KILL = {KILL!r}\n{last}{body.replace('MIDDLE', middle)}"
+        cells = [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), new_code_cell(OPEN), new_code_cell(code)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
+    return folder
+
+
+def kill_at(moment: str, title: str) -> None:
+    """Have the loop in this process killed at that moment of that step."""
+    done = {"begun": "begin", "written": "execute", "marked": "finish"}[moment]
+
+    def wrap(act):
+        def killed(*args, **options):
+            value = act(*args, **options)
+            step = next((arg for arg in args if hasattr(arg, "title")), None)
+            here = step.title if step else f"{Path(args[1]).parts[-3]} {Path(args[1]).stem}"
+            if here == title:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+        return killed
+
+    from dataengine_utils import execution
+    module = execution if done == "execute" else loop
+    setattr(module, done, wrap(getattr(module, done)))
+
+
+def main(out: str, notebooks: str, moment: str = "never", title: str = "") -> int:
+    checks.check_names = lambda profile: None
+    if moment != "never":
+        kill_at(moment, title)
+    loop.run_loop(out, "picturebook", iterations=1, notebooks=Path(notebooks))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
