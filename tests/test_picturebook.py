@@ -93,8 +93,8 @@ def test_the_checker_finds_planted_errors():
     present = next(q for q in benchmark_questions("sealed", 900) if q.facts["form"] == "present")
     scene = sample_scene(int(present.image_id))
     second = next((t.kind for t in scene.things if t.kind != present.answer), None)
-    options = (present.answer, second, "x", "y")
-    assert second is None or check_question(scene, replace(present, options=options))
+    assert second is None or check_question(
+        scene, replace(present, options=(present.answer, second, "x", "y")))
 
 
 def test_every_form_has_words_and_a_predicate():

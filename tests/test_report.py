@@ -13,9 +13,17 @@ from dataengine_utils.report.data import changes, spread
 from dataengine_utils.sampling import sample_queries
 from dataengine_utils.weakness import collect_bad_cases, deduplicate, type_table
 
-BASE = {"Scene Understanding": 0.97, "Instance Identity": 0.9, "Instance Attributes": 0.75, "Instance Location": 0.62,
-        "Instances Counting": 0.6, "Spatial Relation": 0.25, "Instance Interaction": 0.25, "Visual Reasoning": 0.3,
-        "Text Understanding": 0.2}
+BASE = {
+    "Scene Understanding": 0.97,
+    "Instance Identity": 0.9,
+    "Instance Attributes": 0.75,
+    "Instance Location": 0.62,
+    "Instances Counting": 0.6,
+    "Spatial Relation": 0.25,
+    "Instance Interaction": 0.25,
+    "Visual Reasoning": 0.3,
+    "Text Understanding": 0.2,
+}
 ATTACK = '<script>alert("x")</script> & more'
 SIZES = {"benchmark_options.diagnose": 90, "benchmark_options.sealed": 180}
 
@@ -49,38 +57,73 @@ def analyse(iteration, benchmark, source, budget=60):
     iteration.save("weakness", table)
     iteration.save("bad_cases", pool)
     ids = source.ids()[:500]
-    iteration.save("queries", sample_queries(table, pool, ids, budget=budget, in_context=2, rng=random.Random(2)))
+    iteration.save(
+        "queries", sample_queries(table, pool, ids, budget=budget, in_context=2, rng=random.Random(2))
+    )
 
 
 def generate(iteration):
-    template = Template("0a1b2c3d4e5f", "", "You write questions.", ("ask only about things named once", ATTACK), {})
+    template = Template(
+        "0a1b2c3d4e5f", "", "You write questions.", ("ask only about things named once", ATTACK), {}
+    )
     tried = {template.id: 0.94, "ffeeddccbbaa": 0.81}
     iteration.save("template", template)
     iteration.save("decision", Decision(template.id, "policy best", "most accepted when tried", tried, ""))
     generated, samples = [], []
     for i, query in enumerate(iteration.load("queries")):
-        draft = Draft("What colour is the cat?", "The cat is red.", "red", ("red", "blue", "green", "black"), "A")
+        draft = Draft(
+            "What colour is the cat?", "The cat is red.", "red", ("red", "blue", "green", "black"), "A"
+        )
         reason = ("", "", "", "", "ambiguous", "not true")[i % 6]
-        generated.append(Generated(query.id, query.question_type, query.image_id, template.id, "rules", "{}",
-                                   not reason, reason, None if reason else draft))
+        generated.append(
+            Generated(
+                query.id,
+                query.question_type,
+                query.image_id,
+                template.id,
+                "rules",
+                "{}",
+                not reason,
+                reason,
+                None if reason else draft,
+            )
+        )
         if not reason:
-            samples.append(Sample(draft.instruction, draft.answer, "red", draft.options, "A",
-                                  f"picturebook:{query.image_id}", 3, query.question_type, query.image_id, f"s{i}",
-                                  query.id, template.id))
+            samples.append(
+                Sample(
+                    draft.instruction,
+                    draft.answer,
+                    "red",
+                    draft.options,
+                    "A",
+                    f"picturebook:{query.image_id}",
+                    3,
+                    query.question_type,
+                    query.image_id,
+                    f"s{i}",
+                    query.id,
+                    template.id,
+                )
+            )
     iteration.save("generated", generated)
     iteration.save("samples", samples)
 
 
 def train(iteration):
     rng = random.Random(iteration.number)
-    log = [{"step": step, "loss": 2.2 * 0.98**step + 0.2 + rng.gauss(0, 0.05), "lr": 1e-3} for step in range(1, 150)]
+    log = [
+        {"step": step, "loss": 2.2 * 0.98**step + 0.2 + rng.gauss(0, 0.05), "lr": 1e-3}
+        for step in range(1, 150)
+    ]
     iteration.save("train_log", [*log, {"step": 149, "train_seconds": 44.0}])
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A made-up run of two iterations and the closing evaluation."""
-    run = create_run(tmp_path_factory.mktemp("outputs") / "demo", "picturebook", overrides={**SIZES, "epochs": 2})
+    run = create_run(
+        tmp_path_factory.mktemp("outputs") / "demo", "picturebook", overrides={**SIZES, "epochs": 2}
+    )
     benchmark = benchmarks.load("picturebook", **run.profile.benchmark_options)
     source = images.load("picturebook")
     for number, gain in enumerate((0.0, 0.4, 0.6)):
@@ -129,7 +172,9 @@ def test_the_page_is_whole_and_fetches_nothing(page):
     assert all(value.startswith(("#", "data:")) for value in values(outline, "href"))
     assert "url(" not in page and "@import" not in page
     assert len(set(values(outline, "id"))) == len(values(outline, "id"))
-    assert {value[1:] for value in values(outline, "href") if value.startswith("#")} == set(values(outline, "id"))
+    assert {value[1:] for value in values(outline, "href") if value.startswith("#")} == set(
+        values(outline, "id")
+    )
     assert len(page) < 3_000_000
 
 
@@ -167,8 +212,12 @@ def test_a_run_at_any_stage_has_a_report_that_names_what_comes_next(tmp_path, st
     run = create_run(tmp_path / "early", "picturebook", overrides=SIZES)
     benchmark = benchmarks.load("picturebook", **run.profile.benchmark_options)
     iteration = run.iteration(0)
-    steps = [lambda: evaluate(iteration, benchmark, 0.0), lambda: analyse(iteration, benchmark, images.load("picturebook")),
-             lambda: generate(iteration), lambda: train(iteration)]
+    steps = [
+        lambda: evaluate(iteration, benchmark, 0.0),
+        lambda: analyse(iteration, benchmark, images.load("picturebook")),
+        lambda: generate(iteration),
+        lambda: train(iteration),
+    ]
     for step in steps[:stage]:
         step()
     text = build_report(run).read_text(encoding="utf-8")
@@ -204,5 +253,5 @@ def test_a_spread_takes_turns_among_the_types():
 def test_the_command_line(finished, tmp_path, capsys):
     main([str(finished.path), "--out", str(tmp_path / "page.html")])
     assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
-    with pytest.raises(SystemExit, match="error: .*nowhere"):
+    with pytest.raises(SystemExit, match=r"error: .*nowhere"):
         main([str(tmp_path / "nowhere")])

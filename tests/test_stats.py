@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import log
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_mcnemar_is_the_exact_binomial_test(gained, lost):
 
 
 def test_mcnemar_and_tango_agree_with_the_published_example():
-    """Cavo 2012 (59, 6, 16, 80) of Fagerland, Lydersen, Laake, Statistical Analysis of Contingency Tables, chapter 8."""
+    """Cavo 2012 (59, 6, 16, 80) of Fagerland, Lydersen, Laake: Analysis of Contingency Tables, chapter 8."""
     assert tango(6, 16, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
     assert mcnemar(6, 16) == pytest.approx(0.052479, abs=5e-7)
 
@@ -112,7 +113,7 @@ def test_paired_difference_counts_pairs():
 
 @pytest.mark.parametrize(("gain", "loss"), [(0.35, 0.1), (0.02, 0.2), (0.1, 0.1)])
 def test_tango_covers_the_truth_about_as_often_as_it_says(gain, loss):
-    """2,000 draws of 85 pairs (the size of SEED-Bench's smallest type): 95 % within 3 standard errors, or above."""
+    """2,000 draws of 85 pairs (SEED-Bench's smallest type): 95 % within 3 standard errors, or above."""
     rng = np.random.default_rng(7)
     draws = [(int(g), int(x)) for g, x, _ in rng.multinomial(85, [gain, loss, 1 - gain - loss], size=2000)]
     limits = {pair: tango(*pair, 85) for pair in set(draws)}
@@ -131,4 +132,4 @@ def test_holm_keeps_order_and_never_lowers(p_values):
     assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
     assert adjusted[p_values.index(min(p_values))] == pytest.approx(min(1, len(p_values) * min(p_values)))
     ranks = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    assert all(adjusted[a] <= adjusted[b] for a, b in zip(ranks, ranks[1:], strict=False))
+    assert all(adjusted[a] <= adjusted[b] for a, b in pairwise(ranks))

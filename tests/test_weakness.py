@@ -1,6 +1,7 @@
 import random
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -80,13 +81,8 @@ def test_three_outcomes_are_counted_and_unparsed_is_not_right():
 
 def test_types_fix_the_order_and_a_type_never_asked_weighs_nothing():
     rows = type_table(outcomes("a", 1, 1), types=["b", "a"])
-    assert [(row.question_type, row.n, row.weight, row.low, row.high) for row in rows][0] == (
-        "b",
-        0,
-        0.0,
-        0.0,
-        1.0,
-    )
+    first = rows[0]
+    assert (first.question_type, first.n, first.weight, first.low, first.high) == ("b", 0, 0.0, 0.0, 1.0)
     assert rows[1].weight == 1
     with pytest.raises(KitError, match="unknown question type 'a'; known: b"):
         type_table(outcomes("a", 1), types=["b"])
@@ -112,14 +108,10 @@ def test_weights_sum_to_one_and_rise_with_the_error(counts, strategy):
     )
     assert sum(row.weight for row in rows) == pytest.approx(1)
     by_error = sorted(rows, key=lambda row: -row.accuracy)
-    assert all(a.weight <= b.weight + 1e-12 for a, b in zip(by_error, by_error[1:], strict=False))
+    assert all(a.weight <= b.weight + 1e-12 for a, b in pairwise(by_error))
     strict = strategy != "uniform" and rows and max(row.accuracy for row in rows) < 1
     if strict:
-        assert all(
-            a.weight < b.weight
-            for a, b in zip(by_error, by_error[1:], strict=False)
-            if a.accuracy > b.accuracy
-        )
+        assert all(a.weight < b.weight for a, b in pairwise(by_error) if a.accuracy > b.accuracy)
 
 
 def test_bad_cases_are_the_answers_not_right_with_the_raw_reply():
@@ -146,9 +138,7 @@ def test_a_change_pairs_answers_by_question():
     assert change(before, after).difference == 0.5
     assert change(before, after, "a").difference == pytest.approx(1 / 3)
     assert change(before, after, "a").p == 1.0
-    with pytest.raises(
-        KitError, match="1 questions were asked in only one of the two evaluations, such as 'b1'"
-    ):
+    with pytest.raises(KitError, match="1 questions are in only one of the two evaluations, such as 'b1'"):
         change(before[:3], after)
 
 

@@ -50,7 +50,8 @@ WORDINGS = {
     "count_people": ("How many people are there?", "How many people can be seen?",
                      "What is the number of people?", "How many people are in the picture?"),
     "direction": ("Where is the {kind}, seen from the {from_kind}?",
-                  "From the {from_kind}, where is the {kind}?", "In which direction from the {from_kind} is the {kind}?"),
+                  "From the {from_kind}, where is the {kind}?",
+                  "In which direction from the {from_kind} is the {kind}?"),
     "neighbour": ("What is {towards} the {from_kind}?", "Which thing is {towards} the {from_kind}?",
                   "What do you see {towards} the {from_kind}?"),
     "action": ("What is the {subject} doing with the {object}?",
@@ -137,8 +138,8 @@ def _ask_kind_of_colour(scene: Scene, rng: random.Random) -> Iterator[Ask]:
 def _ask_colour(scene: Scene, rng: random.Random) -> Iterator[Ask]:
     for thing in scene.things:
         if len(matching(scene, thing.kind)) == 1:
-            near = tuple(t.colour for t in scene.things)
-            yield Ask("colour", {"kind": thing.kind}, thing.colour, near, COLOURS)
+            yield Ask("colour", {"kind": thing.kind}, thing.colour,
+                      tuple(t.colour for t in scene.things), COLOURS)
 
 
 def _ask_colour_at(scene: Scene, rng: random.Random) -> Iterator[Ask]:
@@ -243,7 +244,7 @@ ASKS: dict[str, tuple[Callable[[Scene, random.Random], Iterator[Ask]], ...]] = {
 }
 
 # The general but skewed mixture that the small student is pre-trained on: shares of the question types. As
-# in a real base model, some types are hardly in the data; they are the ones that the loop should find and mend.
+# in a real base model, some types are hardly in the data; the loop should find and mend these.
 SKEWED_MIXTURE = {
     "Scene Understanding": 0.12, "Instance Identity": 0.25, "Instance Attributes": 0.23,
     "Instance Location": 0.20, "Instances Counting": 0.13, "Spatial Relation": 0.0694,
@@ -297,8 +298,8 @@ def _words(facts: dict[str, Any], rng: random.Random) -> str:
     if facts["form"] == "position" and colour:
         slots["kind"] = f"{colour} {kind}"
     slots["kinds"] = PLURALS.get(kind, f"{kind}s")
-    towards = {"left": "left of", "right": "right of"}
-    slots["towards"] = towards.get(facts.get("direction", ""), facts.get("direction"))
+    slots["towards"] = {"left": "left of", "right": "right of"}.get(
+        facts.get("direction", ""), facts.get("direction"))
     return rng.choice(WORDINGS[facts["form"]]).format(**slots)
 
 
@@ -322,7 +323,7 @@ def benchmark_questions(split: str, n: int) -> list[Question]:
 def mixture_questions(
     n: int, seed: int, mixture: dict[str, float] = SKEWED_MIXTURE, per_image: int = 3
 ) -> list[Question]:
-    """`n` questions of the general mixture the student was pre-trained on, about pictures of their own seeds."""
+    """`n` questions of the general mixture the student was pre-trained on, on pictures of their own seeds."""
     rng = random.Random(f"mixture-{seed}")
     names, shares = list(mixture), list(mixture.values())
     questions: list[Question] = []

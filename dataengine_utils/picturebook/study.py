@@ -2,8 +2,8 @@
 
     python -m dataengine_utils.picturebook.study --seeds 0 1 2 3 4 --out outputs/study
 
-Each seed is a whole loop in a folder of its own (one that is done already is not run again); the table compares the
-closing evaluation with the base's, question by question.
+Each seed is a whole loop in a folder of its own (one that is done is not run again); the table compares the closing
+evaluation with the base's, question by question.
 """
 
 import argparse
@@ -42,13 +42,13 @@ def main() -> int:
 
 
 def study_table(runs: list[Run]) -> str:
-    """Markdown: per seed the change in points overall, on the weak types, and the types that fell significantly.
+    """Markdown: per seed the change in points overall and on the weak types, and the types that fell.
 
-    The weak types are those under 55 % at the base. Intervals are Tango's (95 %, paired). A type "fell" when McNemar's
-    exact p, adjusted by Holm over the types of the seed, is under 0.05.
+    The weak types are those under 55 % at the base. Intervals are Tango's (95 %, paired). A type "fell" when
+    McNemar's exact p, adjusted by Holm over the types of the seed, is under 0.05.
     """
     rows = [_row(run) for run in runs]
-    head = ("seed", "base", "after", "change, all questions", "change, weak types", "weak types", "fell", "lowest change")
+    head = ("seed", "base", "after", "all questions", "weak types", "which are", "fell", "lowest change")
     lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
     return "\n".join(lines) + "\n\n" + _by_type(runs) + "\n"
 
@@ -61,7 +61,7 @@ def _row(run: Run) -> list[str]:
     weakly = _change(_of(before, weak), _of(after, weak))
     changes = {name: _change(_of(before, [name]), _of(after, [name])) for name in base}
     adjusted = dict(zip(changes, holm([change.p for change in changes.values()]), strict=True))
-    fell = [name for name, change in changes.items() if change.difference < 0 and adjusted[name] < 0.05]
+    fell = [name for name, one in changes.items() if one.difference < 0 and adjusted[name] < 0.05]
     lowest = min(changes, key=lambda name: changes[name].difference)
     return [str(run.profile.seed), f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(overall), _shown(weakly),
             ", ".join(weak), ", ".join(fell) or "none",
@@ -74,7 +74,9 @@ def _by_type(runs: list[Run]) -> str:
     base, ends = _accuracy(pairs[0][0]), [_accuracy(after) for _, after in pairs]
     lines = [_line(["question type", "base", *(f"seed {run.profile.seed}" for run in runs)]),
              _line(["---"] * (2 + len(runs)))]
-    lines += [_line([name, f"{share:.1%}", *(f"{end[name]:.1%}" for end in ends)]) for name, share in base.items()]
+    lines += [
+        _line([name, f"{share:.1%}", *(f"{end[name]:.1%}" for end in ends)]) for name, share in base.items()
+    ]
     return "\n".join(lines)
 
 

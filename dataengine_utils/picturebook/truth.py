@@ -1,7 +1,8 @@
 """What is true in a scene: one predicate a question form, asked of every option, so ambiguity cannot hide.
 
-`holds(scene, facts, option)` decides one option. A question is sound when exactly one of its options holds and it is
-the one marked as right (`check_question`). The writers of questions do not use this module; it judges them.
+`holds(scene, facts, option)` decides one option. A question is sound when exactly one of its options holds
+and it is the one marked as right (`check_question`). The writers of questions do not use this module; it
+judges them.
 """
 
 from collections.abc import Callable
@@ -81,8 +82,8 @@ def _count(scene: Scene, facts: dict[str, Any], option: str) -> bool:
 
 
 def _count_people(scene: Scene, facts: dict[str, Any], option: str) -> bool:
-    people = sum(thing.kind in PEOPLE for thing in scene.things)
-    return option in NUMBERS and people == NUMBERS.index(option) + 1
+    return (option in NUMBERS
+            and sum(thing.kind in PEOPLE for thing in scene.things) == NUMBERS.index(option) + 1)
 
 
 def _direction(scene: Scene, facts: dict[str, Any], option: str) -> bool:

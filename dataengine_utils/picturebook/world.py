@@ -1,7 +1,8 @@
 """The picturebook world: small drawn scenes whose every fact is known, in Visual Genome's schema.
 
-A scene is sampled from a seed alone, so `scene(seed)` is the same picture on every machine. Things stand in the cells
-of a 3 x 3 grid (112 x 112 pixels), which makes every place, count and spatial relation decidable from the truth.
+A scene is sampled from a seed alone, so `scene(seed)` is the same picture on every machine. Things stand in
+the cells of a 3 x 3 grid (112 x 112 pixels), which makes every place, count and spatial relation decidable
+from the truth.
 """
 
 import random
@@ -62,8 +63,8 @@ POSITIONS = (
 class Thing:
     """One thing of a scene.
 
-    `box` is (x, y, width, height) in pixels of the 112-pixel canvas; `cell` is 0..8, row by row. `pose` is the act
-    of a person who interacts with another thing, else "". `word` is the text on a sign, else "".
+    `box` is (x, y, width, height) in pixels of the 112-pixel canvas; `cell` is 0..8, row by row. `pose` is
+    the act of a person who interacts with another thing, else "". `word` is the text on a sign, else "".
     """
 
     kind: str
@@ -139,7 +140,7 @@ def _assemble(seed: int, setting: str, sky: str, placed: list[tuple[Thing, ...]]
 
 
 def _fitted(thing: Thing) -> Thing:
-    """The thing in its kind's proportions, on its box's floor; a person who acts keeps to the partner's side."""
+    """In its kind's proportions, on the floor of its box; a person who acts keeps to the partner's side."""
     x, y, width, height = thing.box
     narrowest, widest = PROPORTIONS[thing.kind]
     if width > height * widest:
@@ -169,7 +170,7 @@ def _box_in(rng: random.Random, cell: int, width: int, height: int) -> tuple[int
 
 
 def _pair(rng: random.Random, free: list[int]) -> tuple[Thing, Thing]:
-    """A person and what the person acts on, in painting order, in one cell (or two, when a free one adjoins)."""
+    """A person and what is acted on, in painting order, in one cell (or two, when a free one adjoins)."""
     action = rng.choice(ACTIONS)
     partner = rng.choice([kind for kind, actions in INTERACTIONS.items() if action in actions])
     flip = rng.random() < 0.5

@@ -1,1 +1,1 @@
-"""The build of the small student that ships with the kit: a real LLaVA, trained on picturebook alone."""
+"""The build of the small student that ships with the kit: a LLaVA pre-trained from scratch on picturebook."""

@@ -46,10 +46,10 @@ Three stages; the pictures of seeds 0 to 9,999,999 only, each drawn once per sta
 1. The tower learns dense labels per patch ({settings["tower_steps"]:,} steps of 32 pictures): a stand-in for
    CLIP.
 2. The projector is aligned to the word embeddings ({settings["word_steps"]:,} steps of 32 pictures).
-3. The language model and the projector learn direct answers ({settings["answer_steps"]:,} steps of 8 pictures with
-   12 questions each); the tower is frozen. The mixture is general but **skewed**, as a real base model's is: the
-   share of each question type is in the table. Interaction, reasoning and text are nearly left out, which is
-   what the loop finds.
+3. The language model and the projector learn direct answers ({settings["answer_steps"]:,} steps of 8 pictures
+   with 12 questions each); the tower is frozen. The mixture is general but **skewed**, as a real base model's
+   is: the share of each question type is in the table. Interaction, reasoning and text are nearly left out,
+   which is what the loop finds.
 
 `python -m dataengine_utils.picturebook.build` makes it again. The last log line of each stage:
 

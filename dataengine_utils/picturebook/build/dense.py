@@ -1,8 +1,8 @@
 """Stage 1: the vision tower learns what lies under each of 7 x 7 patches, a stand-in for CLIP's pre-training.
 
-Targets per patch: the kind, colour and word of the thing that covers it, the act it takes part in and the kind of
-its partner, whether the thing's centre lies in the patch; for the whole picture: the place and the sky. The
-heads are thrown away afterwards.
+Targets per patch: the kind, colour and word of the thing that covers it, the act it takes part in and the
+kind of its partner, whether the thing's centre lies in the patch; for the whole picture: the place and the
+sky. The heads are thrown away afterwards.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Stage 2: the projector learns to speak: a patch's projected vector scores the words of what lies under it.
 
-The scores are dot products with the (tied) word embeddings, so that afterwards attention finds "cat" by content.
-Position is taught the same way, as the words of the patch's row and column.
+The scores are dot products with the (tied) word embeddings, so that afterwards attention finds "cat" by
+content. Position is taught the same way, as the words of the patch's row and column.
 """
 
 import numpy as np

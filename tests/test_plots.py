@@ -1,0 +1,133 @@
+import io
+import warnings
+
+import matplotlib.pyplot as plt
+import pytest
+from PIL import Image
+
+from dataengine_utils import plots
+from dataengine_utils.errors import KitError
+from dataengine_utils.records import Generated
+from dataengine_utils.stats import wilson
+
+TYPES = [
+    "Scene Understanding",
+    "Instances Counting",
+    "Text Understanding",
+    "A type of somebody's own, with a long name",
+]
+
+
+def score(right, n=200):
+    low, high = wilson(right, n)
+    return {
+        "n": n,
+        "right": right,
+        "wrong": n - right,
+        "unparsed": 0,
+        "accuracy": right / n,
+        "low": low,
+        "high": high,
+    }
+
+
+def metrics(*rights):
+    split = {
+        "overall": score(sum(rights), 200 * len(rights)),
+        "types": {name: score(right) for name, right in zip(TYPES, rights, strict=True)},
+    }
+    return {"diagnose": split, "sealed": split}
+
+
+TURNS = [metrics(190, 100, 40, 0), metrics(188, 120, 150, 20), metrics(200, 132, 180, 30)]
+SHARES = [
+    {
+        "question_type": name,
+        "planned": 0.25,
+        "drawn": 0.2 + i / 30,
+        "low": 0.15 + i / 30,
+        "high": 0.25 + i / 30,
+    }
+    for i, name in enumerate(TYPES)
+]
+LOG = [{"step": step, "loss": 2 / step, "lr": 1e-3} for step in range(1, 60)] + [{"train_seconds": 3.0}]
+
+
+def replies(*reasons):
+    return [
+        Generated(str(i), "t", "7", "x", "rules", "", not reason, reason, None)
+        for i, reason in enumerate(reasons)
+    ]
+
+
+FIGURES = {
+    "progress": lambda: plots.progress(TURNS),
+    "progress of one turn": lambda: plots.progress(TURNS[:1], "diagnose"),
+    "heatmap": lambda: plots.heatmap(TURNS),
+    "type_bars": lambda: plots.type_bars(TURNS[0]),
+    "share_bars": lambda: plots.share_bars(SHARES),
+    "loss_curve": lambda: plots.loss_curve(LOG),
+    "loss_curve of one step": lambda: plots.loss_curve(LOG[:1]),
+    "loss_curves": lambda: plots.loss_curves({"iteration 0": LOG, "iteration 1": LOG[:9]}),
+    "picture_grid": lambda: plots.picture_grid(
+        [(Image.new("RGB", (112, 90), "red"), "a <b> $1\n" + "word " * 20)] * 5
+    ),
+    "reasons_bars": lambda: plots.reasons_bars(replies("", "", "not true", "a very long reason " * 4)),
+    "reasons_bars of nothing": lambda: plots.reasons_bars([]),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_without_a_word_and_leaves_nothing_open(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = FIGURES[name]()
+        figure.savefig(io.BytesIO(), format="png", dpi=40)
+    assert plt.get_fignums() == []
+
+
+def texts(figure):
+    figure.canvas.draw()
+    return [text.get_text() for text in figure.findobj(plt.Text)]
+
+
+def test_progress_shows_every_type_and_its_change():
+    shown = texts(plots.progress(TURNS))
+    assert {"All sealed questions", "Scene Understanding", "+5.0", "+70.0", "+16.0", "+26.5"} <= set(shown)
+    assert "\N{MINUS SIGN}1.0" in texts(plots.progress([TURNS[0], metrics(188, 100, 40, 0)]))
+
+
+def test_progress_lines_hold_the_shares():
+    figure = plots.progress(TURNS)
+    panel = next(
+        axes for axes in figure.findobj(plt.Axes) if axes.get_title(loc="left") == "Text Understanding"
+    )
+    assert any(list(line.get_ydata()) == [0.2, 0.75, 0.9] for line in panel.lines)
+
+
+def test_the_heatmap_has_a_row_a_type_and_one_for_all():
+    figure = plots.heatmap(TURNS)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*TYPES, "All questions"]
+    assert "75  (+55)" in texts(figure)
+
+
+def test_bars_have_the_records_lengths():
+    assert [bar.get_width() for bar in plots.type_bars(TURNS[0]).axes[0].patches] == [0.95, 0.5, 0.2, 0]
+    assert [bar.get_width() for bar in plots.share_bars(SHARES).axes[0].patches] == [
+        row["drawn"] for row in SHARES
+    ]
+    bars = plots.reasons_bars(replies("", "b", "a", "a", "", "")).axes[0]
+    assert [bar.get_width() for bar in bars.patches] == [3, 2, 1]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["accepted", "a", "b"]
+
+
+def test_dollars_in_a_caption_are_text():
+    assert any(
+        "$5 or $6" in text for text in texts(plots.picture_grid([(Image.new("RGB", (9, 9)), "$5 or $6")]))
+    )
+
+
+def test_an_unknown_split_is_an_error_and_no_pictures_are_said_so():
+    with pytest.raises(KitError, match="no split 'test'; there are: diagnose, sealed"):
+        plots.progress(TURNS, "test")
+    assert texts(plots.picture_grid([])) == ["nothing to show here"]
