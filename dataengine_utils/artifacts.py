@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -140,6 +140,14 @@ class Run:
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
             raise KitError(f"iteration: expected a whole number from 0, got {number!r}")
         return Iteration(number, self.path / f"iter_{number:02d}")
+
+    def previous(self, name: str, number: int, first: Any = None) -> Any:
+        """The artifact of the iteration before `number`; `first` in iteration 0, which has none before it."""
+        return self.iteration(number - 1).load(name) if number > 0 else first
+
+    def gather(self, name: str, numbers: Iterable[int]) -> list[Any]:
+        """The records of one artifact over several iterations; `KitError` when one is missing."""
+        return [record for number in numbers for record in self.iteration(number).load(name)]
 
     def iterations(self) -> list[Iteration]:
         """The iterations that have a folder, in order."""

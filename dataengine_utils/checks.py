@@ -4,37 +4,57 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import registry
+from . import files, registry
 from .errors import KitError, unknown_name
-from .execution import check_notebook
 from .profiles import Profile
-from .stages import Stage
+from .stages import PARAMETERS, Stage
 
 NEEDED_MB = 200
-
-
-def check_all(profile: Profile, out: Path, notebooks: Path, stages: tuple[Stage, ...]) -> None:
-    """Raise `KitError` for the first thing that would stop the loop later: notebooks, folder, disk, names."""
-    check_folder(out)
-    for stage in stages:
-        check_notebook(notebooks / stage.notebook)
-    check_names(profile)
 
 
 def check_folder(out: Path) -> None:
     """The run's folder has a usable name and room on its disk."""
     if "{" in str(out) or "}" in str(out):
-        raise KitError(f"--out {str(out)!r}: papermill cannot work with braces in a path; choose another folder")
+        raise KitError(f"--out {str(out)!r}: papermill takes no braces in a path; choose another folder")
     free_mb = shutil.disk_usage(out).free // 2**20
     if free_mb < NEEDED_MB:
-        raise KitError(f"--out {str(out)!r}: {free_mb} MB free, {NEEDED_MB} MB needed; free some or choose another "
-                       "disk")
+        raise KitError(f"--out {str(out)!r}: {free_mb} MB free, {NEEDED_MB} MB needed; free some, "
+                       "or choose another disk")
+
+
+def check_notebooks(notebooks: Path, stages: tuple[Stage, ...]) -> None:
+    """Every notebook of the loop is there and has the parameters that the loop gives.
+
+    papermill itself only warns about a parameter that a notebook does not have.
+    """
+    for stage in stages:
+        check_notebook(notebooks / stage.notebook, PARAMETERS)
+
+
+def check_notebook(path: Path, parameters: Iterable[str]) -> None:
+    """Raise `KitError` when the notebook is missing, unreadable, or has not all these parameters."""
+    if not path.exists():
+        raise KitError(f"notebook {str(path)!r} is missing; get it back: git checkout -- notebooks")
+    files.read_object(path, dict)
+    known = notebook_parameters(path)
+    if not known:
+        raise KitError(f"notebook {path.name} has no cell tagged 'parameters'; the loop needs one with "
+                       f"{', '.join(parameters)}")
+    _check_known(f"parameter of notebook {path.name}", parameters, known)
+
+
+def notebook_parameters(path: Path) -> list[str]:
+    """The names in a notebook's parameters cell; empty when it has none."""
+    import papermill
+
+    return list(papermill.inspect_notebook(str(path)))
 
 
 def check_names(profile: Profile) -> None:
     """Benchmark, image source, teacher, student and strategies are known, and their options are right."""
     from . import benchmarks, images, models, teachers
     from .instruction_data import FORMS
+    from .prompts import POLICIES
     from .weakness import STRATEGIES
 
     benchmarks.load(profile.benchmark, **profile.benchmark_options)
@@ -42,13 +62,14 @@ def check_names(profile: Profile) -> None:
     registry.check("image source", images.SOURCES, profile.image_source, profile.image_options)
     folder = profile.image_options.get("path")
     if folder and not Path(folder).exists():
-        raise KitError(f"image source {profile.image_source!r}: no folder {folder!r}; put the files there or give "
-                       "another: --set image_options.path=FOLDER")
+        raise KitError(f"image source {profile.image_source!r}: no folder {folder!r}; put the files there, "
+                       "or give another: --set image_options.path=FOLDER")
     if ":" in profile.student:
         registry.resolve("student", {}, profile.student)
     else:
         models.checkpoint_of(profile.student)
     _check_known("strategy", [profile.strategy], STRATEGIES)
+    _check_known("prompt policy", [profile.prompt_policy], POLICIES)
     _check_known("training form", profile.forms, FORMS)
 
 

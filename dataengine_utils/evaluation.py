@@ -19,9 +19,10 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
              mode: Mode, batch_size: int, max_new_tokens: int = 64) -> list[Prediction]:
     """One prediction a question, in order.
 
-    `mode` "text" ranks the options by the likelihood of their whole text (SEED-Bench's protocol), "letter" by that of
-    their letters, "generate" writes freely and reads the choice from the reply. Questions without options are always
-    answered freely. `open_image` turns a question's `image` into a picture (see `images.open_image`).
+    `mode` "text" ranks the options by the likelihood of their whole text (SEED-Bench's protocol), "letter" by
+    that of their letters, "generate" writes freely and reads the choice from the reply. Questions without
+    options are always answered freely. `open_image` turns a question's `image` into a picture (see
+    `images.open_image`).
     """
     if mode not in get_args(Mode):
         raise unknown_name("answer mode", mode, get_args(Mode))
@@ -41,4 +42,6 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
 
 
 def _prediction(question: Question, reply: str, choice: str, scores: tuple[float, ...] = ()) -> Prediction:
-    return Prediction(question.id, question.question_type, reply, choice, outcome(question, choice, reply), scores)
+    return Prediction(
+        question.id, question.question_type, reply, choice, outcome(question, choice, reply), scores
+    )

@@ -1,4 +1,4 @@
-"""When is a stage done? Its mark holds a fingerprint of everything that went into it: settings, code, inputs."""
+"""When is a stage done? Its mark holds a fingerprint of all that went into it: settings, code, inputs."""
 
 import hashlib
 import json
@@ -15,8 +15,10 @@ from .stages import Step
 
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
-_VIEWS = {"bench", "execution", "fingerprints", "kernel", "loop", "picturebook/build", "plots", "report",
-          "report_page", "stages", "status", "widgets"}
+_VIEWS = {
+    "bench", "execution", "fingerprints", "grids", "kernel", "loop", "picturebook/build",
+    "plots", "report", "stages", "status", "tables", "widgets",
+}
 _NOT_SETTINGS = {"name", "iterations"}
 Fingerprint = dict[str, Any]
 
@@ -44,8 +46,7 @@ def fingerprint(run: Run, step: Step, notebooks: Path) -> Fingerprint:
         "data": _hash_data(run.profile.benchmark_options.get("path")),
         "code": hash_package(),
         "notebook": hash_notebook(notebooks / step.stage.notebook),
-        "inputs": {f"iter_{number:02d}/{source.artifact}": hash_path(run.iteration(number).path_of(source.artifact))
-                   for source in step.stage.inputs for number in source.numbers(step.iteration.number)},
+        "inputs": _hash_inputs(run, step),
     }
 
 
@@ -67,7 +68,7 @@ def why_not_done(run: Run, step: Step, notebooks: Path, *, keep_finished: bool =
 
 
 def begin(run: Run, step: Step, notebooks: Path) -> Fingerprint:
-    """Mark the step as started. Unfinished parts stay only if they were begun from the very same fingerprint."""
+    """Mark the step as started. Unfinished parts stay only if they were begun from the same fingerprint."""
     marks, now = Marks(step), fingerprint(run, step, notebooks)
     files.make_folder(marks.done.parent)
     if _read_mark(marks.started) != now:
@@ -82,7 +83,7 @@ def finish(step: Step, begun: Fingerprint) -> None:
     """Mark the step as done: the last thing written, after all outputs are there."""
     missing = [name for name in step.stage.outputs if not step.iteration.has(name)]
     if missing:
-        raise KitError(f"{step.title} ended without writing {', '.join(missing)}; its last cells must save them")
+        raise KitError(f"{step.title} ended without writing {', '.join(missing)}; the notebook has to save it")
     files.write_whole(Marks(step).done, files.document(begun))
     files.remove(Marks(step).started)
 
@@ -95,11 +96,14 @@ def hash_package() -> str:
 
 
 def _is_view(path: Path) -> bool:
-    return any(part.with_suffix("").as_posix() in _VIEWS for part in (path, *path.parents))
+    name = path.with_suffix("").as_posix()
+    return any(name == view or name.startswith(f"{view}/") for view in _VIEWS)
 
 
 def hash_notebook(path: Path) -> str:
     """The cells' sources, kinds and tags: opening a page in JupyterLab or running it changes nothing here."""
+    if not path.exists():
+        return "missing"
     cells = files.read_object(path, dict).get("cells", [])
     return _hash_json([[cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])]
                        for cell in cells])
@@ -110,6 +114,12 @@ def hash_path(path: Path) -> str:
     if path.is_dir():
         return _hash_files(path, [file for file in path.rglob("*") if file.is_file()])
     return _hash_files(path.parent, [path]) if path.is_file() else "missing"
+
+
+def _hash_inputs(run: Run, step: Step) -> dict[str, str]:
+    read = [(run.iteration(number), source.artifact) for source in step.stage.inputs
+            for number in source.numbers(step.iteration.number)]
+    return {f"{iteration.path.name}/{name}": hash_path(iteration.path_of(name)) for iteration, name in read}
 
 
 def _hash_data(path: str | None) -> str:

@@ -9,7 +9,9 @@ from .errors import KitError
 
 
 def read_text(path: Path, expected: str) -> str:
-    """The text of a UTF-8 file (a byte-order mark is dropped); `expected` says in errors what the file should be."""
+    """The text of a UTF-8 file (a byte-order mark is dropped); `expected` says in errors what the file should
+    be.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:

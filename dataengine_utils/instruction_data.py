@@ -1,4 +1,6 @@
-"""Training examples: samples in the forms that the paper trains on, and original instruction data mixed in as replay."""
+"""Training examples: samples in the forms that the paper trains on, and original instruction data mixed in as
+replay.
+"""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +18,9 @@ LLAVA = 'LLaVA conversations: [{"image": path, "conversations": [{"from": "human
 
 @dataclass(frozen=True)
 class Example:
-    """One training turn. `options` are shown with the question in the forms that choose; `image` is a reference."""
+    """One training turn. `options` are shown with the question in the forms that choose; `image` is a
+    reference.
+    """
 
     image: str
     question: str
@@ -64,8 +68,9 @@ def examples_from_samples(samples: Iterable[Sample], forms: Sequence[str], seed:
 def load_replay(name: str, n: int, seed: int) -> list[Example]:
     """`n` examples of original instruction data (fewer if the file has fewer), a seeded choice.
 
-    "picturebook" is the general mixture that the shipped student was pre-trained on; anything else is the path of a JSON
-    file of LLaVA conversations, of which the first question and answer are taken. `n` = 0 is none.
+    "picturebook" is the general mixture that the shipped student was pre-trained on; anything else is the
+    path of a JSON file of LLaVA conversations, of which the first question and answer are taken. `n` = 0 is
+    none.
     """
     if n == 0:
         return []

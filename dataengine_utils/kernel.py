@@ -1,6 +1,6 @@
 """The process a notebook runs in: `python -m dataengine_utils.kernel -f CONNECTION_FILE`.
 
-An IPython kernel that dies with the loop that started it, also when that is killed, and prints nothing of its own.
+An IPython kernel that dies with the loop that started it, also when that is killed, and prints nothing.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ QUIET = {
 
 
 def command() -> list[str]:
-    """How to start this kernel with the very Python that runs the loop, whatever kernels are installed beside it."""
+    """How to start this kernel with the very Python that runs the loop, whatever kernels are installed."""
     return [sys.executable, "-m", __name__, "-f", "{connection_file}"]
 
 
 def die_with(parent: int) -> None:
-    """On Linux: have the system kill this process at once when `parent` dies (elsewhere the kernel polls)."""
+    """On Linux: have the system kill this process when `parent` dies (elsewhere ipykernel polls for it)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -33,7 +33,7 @@ def die_with(parent: int) -> None:
 def main() -> None:
     die_with(int(os.environ["JPY_PARENT_PID"]))
     os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-    sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]  # the kernel adds it back itself
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]  # IPython adds it back
     from ipykernel.kernelapp import IPKernelApp
 
     IPKernelApp.launch_instance(log_level="ERROR")

@@ -1,6 +1,6 @@
 """Run the loop: check everything, run the notebooks one after another, go on where a run was cut off.
 
-    python -m dataengine_utils.loop run --profile picturebook --iterations 2 --out outputs/NAME [--set FIELD=VALUE]
+    python -m dataengine_utils.loop run --profile picturebook --iterations 2 --out outputs/NAME --set epochs=2
     python -m dataengine_utils.loop resume outputs/NAME
     python -m dataengine_utils.loop status outputs/NAME
     python -m dataengine_utils.loop show PROFILE
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from . import files
 from .artifacts import Run, open_run
+from .checks import check_folder, check_names, check_notebooks
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
 from .profiles import PROFILES, PROJECT, origins, parse_overrides
@@ -35,11 +36,9 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
              keep_finished: bool = False) -> Run:
     """Run all iterations in folder `out` and return the run; what is done already stays as it is.
 
-    `iterations` defaults to the run's plan, then to the profile's. 0 measures the base only. Raises `KitError` when
-    a check fails, a notebook fails, or another loop is at work in the folder.
+    `iterations` defaults to the run's plan, then to the profile's; 0 measures the base only. Raises
+    `KitError` when a check fails, a notebook fails, or another loop is at work in the folder.
     """
-    from .checks import check_all
-
     out = Path(out).expanduser().absolute()
     if profile is None:
         open_run(out)  # nothing is made in a folder without a run
@@ -47,7 +46,9 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
     with _only_one(out):
         run = open_run(out, profile, overrides)
         steps = plan(run, _planned(run, iterations), stages)
-        check_all(run.profile, out, notebooks, stages)
+        check_folder(out)
+        check_notebooks(notebooks, stages)
+        check_names(run.profile)
         _run_steps(run, steps, notebooks, keep_finished)
     return run
 
@@ -66,25 +67,30 @@ def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool
             kept += not reason
             bar.update()
     if kept:
-        print(f"{'complete: ' if kept == len(steps) else ''}{kept} of {len(steps)} notebooks were done already")
+        complete = "complete: " if kept == len(steps) else ""
+        print(f"{complete}{kept} of {len(steps)} notebooks were done already")
 
 
 def _run_step(run: Run, step: Step, notebooks: Path) -> float:
     """Run one notebook and set its mark last of all; returns the seconds it took."""
-    from .execution import execute
-
     start = time.monotonic()
     begun = begin(run, step, notebooks)
-    parameters = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}
-    executed = step.iteration.path / "notebooks" / step.stage.notebook
-    execute(notebooks / step.stage.notebook, executed, parameters,
-            retry=f"when it is mended: python -m dataengine_utils.loop resume {run.path}")
+    _execute(run, step, notebooks)
     finish(step, begun)
     return time.monotonic() - start
 
 
+def _execute(run: Run, step: Step, notebooks: Path) -> None:
+    from .execution import execute
+
+    parameters = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}
+    executed = step.iteration.path / "notebooks" / step.stage.notebook
+    execute(notebooks / step.stage.notebook, executed, parameters,
+            retry=f"once it is mended: python -m dataengine_utils.loop resume {run.path}")
+
+
 def _planned(run: Run, iterations: int | None) -> int:
-    """How many iterations this run is for: what is asked now (and kept as its plan), its plan, or its profile's."""
+    """How many iterations the run is for: what is asked (kept as its plan), its plan, or its profile's."""
     file = run.path / PLAN_FILE
     if iterations is None:
         return int(files.read_object(file, dict)["iterations"]) if file.exists() else run.profile.iterations
@@ -96,7 +102,7 @@ def _planned(run: Run, iterations: int | None) -> int:
 
 @contextmanager
 def _only_one(out: Path) -> Iterator[None]:
-    """Hold the folder's lock; `KitError` when another loop holds it. The system frees it when a loop is killed."""
+    """Hold the folder's lock, which the system frees when a loop is killed; `KitError` when it is taken."""
     import fcntl
 
     with open(out / LOCK_FILE, "a+", encoding="utf-8") as lock:
@@ -104,8 +110,8 @@ def _only_one(out: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            raise KitError(f"another loop (process {lock.read().strip() or 'unknown'}) is at work in {str(out)!r}; "
-                           "wait for it or end it, or choose another folder (--out)") from error
+            raise KitError(f"another loop (process {lock.read().strip() or 'unknown'}) is at work in "
+                           f"{str(out)!r}; wait for it, or choose another folder (--out)") from error
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -114,20 +120,26 @@ def _only_one(out: Path) -> Iterator[None]:
 
 
 def _command_run(options: argparse.Namespace) -> None:
-    run = run_loop(options.out, options.profile, overrides=parse_overrides(options.set),
-                   iterations=options.iterations, keep_finished=options.keep_finished)
-    _print_result(run)
+    _loop_and_report(options, options.profile, parse_overrides(options.set))
 
 
 def _command_resume(options: argparse.Namespace) -> None:
-    _print_result(run_loop(options.out, iterations=options.iterations, keep_finished=options.keep_finished))
+    _loop_and_report(options, None, None)
+
+
+def _loop_and_report(options: argparse.Namespace, profile: str | None,
+                     overrides: dict[str, str] | None) -> None:
+    from .report import build_report
+
+    run = run_loop(options.out, profile, overrides=overrides, iterations=options.iterations,
+                   notebooks=options.notebooks, keep_finished=options.keep_finished)
+    print(f"\n{progress_table(run)}\n\nreport: {build_report(run)}")
 
 
 def _command_status(options: argparse.Namespace) -> None:
     run = open_run(options.out)
-    print(f"run {run.path} (profile {run.profile.name})")
-    print(steps_table(run, plan(run, _planned(run, None)), NOTEBOOKS))
-    print(f"\n{progress_table(run)}")
+    steps = steps_table(run, plan(run, _planned(run, None)), options.notebooks)
+    print(f"run {run.path} (profile {run.profile.name})\n{steps}\n\n{progress_table(run)}")
 
 
 def _command_show(options: argparse.Namespace) -> None:
@@ -135,19 +147,13 @@ def _command_show(options: argparse.Namespace) -> None:
         print(f"{field:<25}{value!s:<50}  {origin}")
 
 
-def _print_result(run: Run) -> None:
-    from .report import build_report
-
-    print(f"\n{progress_table(run)}\n\nreport: {build_report(run)}")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dataengine_utils.loop", description="Run the data engine's loop.")
+    parser = argparse.ArgumentParser(prog="python -m dataengine_utils.loop", description="Run the loop.")
     commands = parser.add_subparsers(required=True, metavar="run | resume | status | show")
     run = commands.add_parser("run", help="start a run, or go on with it")
-    run.add_argument("--profile", default="picturebook", help=f"{', '.join(PROFILES)} or a YAML file (picturebook)")
+    run.add_argument("--profile", default="picturebook", help=f"{', '.join(PROFILES)} or a YAML file")
     run.add_argument("--out", required=True, help="the run's folder, such as outputs/picturebook")
-    run.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the profile")
+    run.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field")
     resume = commands.add_parser("resume", help="go on with a run that was cut off or changed")
     resume.add_argument("out", help="the run's folder")
     for command, function in ((run, _command_run), (resume, _command_resume)):
@@ -158,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="what is done, what is not and why, and the scores so far")
     status.add_argument("out", help="the run's folder")
     status.set_defaults(function=_command_status)
+    for command in (run, resume, status):
+        command.add_argument("--notebooks", type=Path, default=NOTEBOOKS, metavar="FOLDER", help="your own pages")
     show = commands.add_parser("show", help="a profile's fields and where each value comes from")
     show.add_argument("profile", help=f"{', '.join(PROFILES)} or a YAML file")
     show.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
@@ -174,7 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what is finished stays. Go on with: python -m dataengine_utils.loop resume OUT", file=sys.stderr)
+        print(f"stopped; what is finished stays. Go on: python -m dataengine_utils.loop resume {options.out}",
+              file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,10 +60,10 @@ Metrics = Mapping[str, Any]
 
 
 def progress(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> Figure:
-    """The share of right answers per iteration: overall, and a small panel per question type, with 95 % intervals.
+    """The share of right answers per iteration: overall, and a small panel per type, with 95 % intervals.
 
-    `metrics_by_iteration[i]` is metrics.json of iteration i; the dashed line is iteration 0, the base student; a
-    panel's number is its change since then, in points.
+    `metrics_by_iteration[i]` is metrics.json of iteration i; the dashed line is iteration 0, the base
+    student; a panel's number is its change since then, in points.
     """
     turns = [_split(metrics, split) for metrics in metrics_by_iteration]
     names = list(turns[0]["types"])
@@ -84,7 +84,7 @@ def progress(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> 
 
 
 def heatmap(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> Figure:
-    """The share of right answers by question type and iteration, each cell with its change since iteration 0."""
+    """The share of right answers by question type and iteration, with the change since iteration 0."""
     import seaborn as sns  # here, because it takes a second to import and only this figure needs it
 
     turns = [_split(metrics, split) for metrics in metrics_by_iteration]
@@ -120,7 +120,7 @@ def heatmap(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> F
 
 
 def type_bars(metrics: Metrics, split: str = "diagnose") -> Figure:
-    """The share of right answers of each question type in one evaluation, with its 95 % interval and its number."""
+    """The share of right answers of each question type in one evaluation, with its 95 % interval."""
     scores = _split(metrics, split)
     names = list(scores["types"])
     rows = [scores["types"][name] for name in names]
@@ -148,7 +148,7 @@ def type_bars(metrics: Metrics, split: str = "diagnose") -> Figure:
 
 
 def share_bars(shares: Sequence[Mapping[str, Any]]) -> Figure:
-    """What was planned against what was drawn: the share of queries of each type, with the draw's 95 % interval."""
+    """Planned against drawn: the share of queries of each type, with the draw's 95 % interval."""
     names = [row["question_type"] for row in shares]
     with _figure(6.2, 0.34 * len(names) + 1.3) as figure:
         axes = figure.subplots()
@@ -192,7 +192,7 @@ def loss_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 alpha=0.35,
                 marker="." if len(points) < 3 else "",
             )
-            smooth = points["loss"].ewm(span=max(2, len(points) / 12)).mean()
+            smooth = points["loss"].ewm(span=max(2, len(points) / 25)).mean()
             axes.plot(points["step"], smooth, color=colour, linewidth=1.8, label=name or None)
         axes.set(title="Training loss", xlabel="step", ylabel="nats a token")
         axes.set_ylim(bottom=0)
@@ -203,9 +203,11 @@ def loss_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def picture_grid(items: Sequence[tuple[Image.Image, str]], columns: int = 4) -> Figure:
-    """Pictures side by side, each with its caption below; the lines of a caption are kept and long ones wrapped."""
+    """Pictures side by side, each with its caption below; long lines of a caption are wrapped."""
     if not items:
-        raise KitError("picture_grid: no pictures to show; give at least one (picture, caption)")
+        with _figure(2.5, 0.5) as figure:
+            figure.text(0, 0.5, "nothing to show here", va="center")
+        return figure
     columns = min(columns, len(items))
     captions = ["\n".join(fill(line, 30) for line in caption.splitlines()) for _, caption in items]
     n_lines = max(caption.count("\n") + 1 for caption in captions)
@@ -215,12 +217,13 @@ def picture_grid(items: Sequence[tuple[Image.Image, str]], columns: int = 4) -> 
             axes.set_axis_off()
         for axes, (picture, _), caption in zip(figure.axes, items, captions, strict=False):
             axes.imshow(picture)
-            axes.text(0, -0.03, caption, transform=axes.transAxes, va="top", fontsize=8.5, linespacing=1.25)
+            place = {"transform": axes.transAxes, "va": "top", "parse_math": False}
+            axes.text(0, -0.03, caption, fontsize=8.5, linespacing=1.25, **place)
     return figure
 
 
 def reasons_bars(generated: Iterable[Generated]) -> Figure:
-    """What became of the teacher's replies: how many were accepted, and how many rejected for which reason."""
+    """What became of the teacher's replies: how many were accepted, and rejected for which reason."""
     counts = Counter("accepted" if reply.accepted else reply.reason for reply in generated)
     total, accepted = counts.total(), counts.pop("accepted", 0)
     bars = [("accepted", accepted), *counts.most_common()]
@@ -254,7 +257,7 @@ def _split(metrics: Metrics, split: str) -> Metrics:
 
 
 def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str) -> None:
-    """One line of scores over iterations, its interval as a band and bars, and how far the last is from the first."""
+    """One line of scores over iterations with its intervals, and the change from first to last."""
     turns, shares = range(len(scores)), [score["accuracy"] for score in scores]
     low, high = [score["low"] for score in scores], [score["high"] for score in scores]
     axes.axhline(shares[0], color=GREY, linewidth=1, linestyle=(0, (4, 3)))

@@ -1,4 +1,5 @@
-"""SEED-Bench's nine question types of single images, the vocabulary in which the paper diagnoses and generates.
+"""SEED-Bench's nine question types of single images, the vocabulary in which the paper diagnoses and
+generates.
 
 A benchmark may have other types: everywhere else in the kit a question type is an opaque string.
 """

@@ -1,7 +1,7 @@
 """Every file's schema: the frozen records that travel between the notebooks.
 
-One record is one JSON line (`to_json`, `from_json`). Reading is strict: a missing or unknown field, or a value of
-the wrong type, is a `KitError` that names the record and the field.
+One record is one JSON line (`to_json`, `from_json`). Reading is strict: a missing or unknown field, or a
+value of the wrong type, is a `KitError` that names the record and the field.
 """
 
 import dataclasses
@@ -251,8 +251,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         return value if kind is Any else _expect(isinstance(value, dict), kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    return _expect(fits, kind, value, where)
+    return _expect(isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
+                   kind, value, where)
 
 
 def _build_record(kind: Any, value: Any, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""What to ask the teacher for: question types drawn by weakness, an image each, and bad cases to learn from."""
+"""What to ask the teacher for: question types drawn by weakness, each with an image and bad cases."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ MAX_TRIES = 50
 def sample_queries(
     table: Sequence[TypeWeakness],
     bad_cases: Iterable[BadCase],
-    image_ids: Iterable[str],
+    image_ids: Sequence[str],
     *,
     budget: int,
     in_context: int,
@@ -25,13 +25,13 @@ def sample_queries(
     fits: Callable[[str, str], bool] | None = None,
     used: Collection[str] = frozenset(),
 ) -> list[Query]:
-    """Adaptive Bad-case Sampling: `budget` queries, each with a question type, an image and up to `in_context` bad cases.
+    """Adaptive Bad-case Sampling: `budget` queries, each a type, an image and some bad cases of the type.
 
-    Types are drawn independently by the table's weights. No image serves twice, nor one of `used`; with
-    `fits(image_id, question_type)` up to `MAX_TRIES` images are looked at for one that can serve the type (where none
-    does, the first of them is taken, and the teacher will say so). Bad cases are of the query's type, at random, without
-    repetition within a query. Raises `KitError` when there are fewer images than queries. The same seed and inputs
-    give the same queries.
+    Types are drawn independently by the table's weights. `image_ids` are distinct; no image serves twice, nor
+    one of `used`. With `fits(image_id, question_type)` up to `MAX_TRIES` images are tried for one that can
+    serve the type (where none does, the first is taken, and the teacher will say so). Bad cases are of
+    the query's type, at random, without repetition within a query. Raises `KitError` when there are fewer
+    images than queries. The same seed and inputs give the same queries.
     """
     images = _Images(image_ids, used, rng)
     _check(table, budget, in_context, len(images))
@@ -49,7 +49,7 @@ def sample_queries(
 
 
 def shares(table: Sequence[TypeWeakness], queries: Sequence[Query]) -> list[dict[str, Any]]:
-    """Planned against drawn, one dict a type: `question_type`, `planned` (the weight), `drawn`, `low`, `high`.
+    """Planned against drawn, a dict a type: `question_type`, `planned` (the weight), `drawn`, `low`, `high`.
 
     All are shares (0..1); `low` and `high` are Wilson's 95 % interval of the drawn share.
     """
@@ -71,21 +71,49 @@ def shares(table: Sequence[TypeWeakness], queries: Sequence[Query]) -> list[dict
 
 
 class _Images:
-    """The images not used so far, taken at random."""
+    """The images not used so far, taken at random: a Fisher-Yates shuffle that moves only what it looks at.
 
-    def __init__(self, image_ids: Iterable[str], used: Collection[str], rng: random.Random) -> None:
-        gone = set(used)
-        self._left = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in gone]
-        self._rng = rng
+    Of ten million ids none is listed; the positions from `_n_left` on are taken or used.
+    """
+
+    def __init__(self, image_ids: Sequence[str], used: Collection[str], rng: random.Random) -> None:
+        self._ids, self._gone, self._rng = image_ids, set(used), rng
+        self._n_left = len(image_ids)
+        self._moved: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._left)
+        known = set(self._ids) if isinstance(self._ids, (list, tuple)) else self._ids
+        return self._n_left - sum(image_id in known for image_id in self._gone)
 
     def take(self, fits: Callable[[str], bool]) -> str:
-        positions = self._rng.sample(range(len(self._left)), min(MAX_TRIES, len(self._left)))
-        position = next((p for p in positions if fits(self._left[p])), positions[0])
-        self._left[position], self._left[-1] = self._left[-1], self._left[position]
-        return self._left.pop()
+        position, n_looked = self._n_left, 0
+        while n_looked < MAX_TRIES and position:
+            position -= 1
+            self._swap(self._rng.randrange(position + 1), position)
+            image_id = self._id(position)
+            if image_id in self._gone:
+                self._remove(position)
+            elif fits(image_id):
+                break
+            else:
+                n_looked += 1
+        if position == self._n_left:
+            raise KitError("no unused image is left; lower the budget (--set budget=N) or give more images")
+        return self._remove(position)
+
+    def _id(self, position: int) -> str:
+        return self._ids[self._moved.get(position, position)]
+
+    def _swap(self, one: int, other: int) -> None:
+        moved = self._moved
+        moved[one], moved[other] = moved.get(other, other), moved.get(one, one)
+
+    def _remove(self, position: int) -> str:
+        self._n_left -= 1
+        self._swap(position, self._n_left)
+        image_id = self._id(self._n_left)
+        self._gone.add(image_id)
+        return image_id
 
 
 def _check(table: Sequence[TypeWeakness], budget: int, in_context: int, n_images: int) -> None:

@@ -8,7 +8,7 @@ from .artifacts import ARTIFACTS, Iteration, Run
 
 @dataclass(frozen=True)
 class Input:
-    """An artifact that a stage reads, of this iteration, the previous one, all earlier ones, or all so far."""
+    """An artifact that a stage reads: of this iteration, the previous one, all earlier, or all so far."""
 
     artifact: str
     of: Literal["this", "previous", "earlier", "so far"] = "this"

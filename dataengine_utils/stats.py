@@ -1,4 +1,4 @@
-"""Intervals and tests for shares of right answers: one share, a change on the same questions, many changes at once."""
+"""Intervals and tests for shares of right answers: one share, a change, many changes at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from .errors import KitError
 
 @dataclass(frozen=True)
 class Paired:
-    """A change in the share of right answers on the same questions (after minus before, -1..1) with its interval.
+    """A change in the share of right answers on the same questions (after minus before), and its interval.
 
-    `p` is McNemar's exact two-sided p-value.
+    All are shares, -1..1. `p` is McNemar's exact two-sided p-value.
     """
 
     difference: float
@@ -43,8 +43,9 @@ def wilson(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
 def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> Paired:
     """How much the share of right answers changed between two turns on the same questions, in the same order.
 
-    The interval is Tango's score interval (1998, Statistics in Medicine 17:891), which stays inside -1..1 and is sound
-    for few or no changed answers; the p-value is McNemar's exact one. No question at all: no change, (-1, 1), p = 1.
+    The interval is Tango's score interval (1998, Statistics in Medicine 17:891), which stays inside -1..1 and
+    is sound for few or no changed answers; the p-value is McNemar's exact one. No question at all: no change,
+    (-1, 1), p = 1.
     """
     if len(before) != len(after):
         raise KitError(
@@ -83,7 +84,7 @@ def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment, in the order given: compare the results with the level for all tests together."""
+    """Holm's step-down adjustment, in the order given: compare the results with the level for all tests."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted = [0.0] * len(p_values)
     highest = 0.0
@@ -94,7 +95,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _tango_score(gained: int, lost: int, n: int, difference: float) -> float:
-    """The score statistic at a supposed `difference`; the share of losses takes its restricted maximum likelihood."""
+    """The score statistic at a supposed `difference`, with the likeliest share of losses under it."""
     linear = (2 * n - gained + lost) * difference - gained - lost
     constant = -lost * difference * (1 - difference)
     loss_share = (sqrt(max(0.0, linear * linear - 8 * n * constant)) - linear) / (4 * n)

@@ -1,4 +1,4 @@
-"""What a run has reached, as text: the state of every step, and the scores per question type over iterations."""
+"""What a run has reached, as text: the state of every step, and the scores per type over iterations."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from .stages import Step
 SPLIT = "sealed"
 
 
-def steps_table(run: Run, steps: list[Step], notebooks: Path, *, keep_finished: bool = False) -> str:
+def steps_table(run: Run, steps: list[Step], notebooks: Path) -> str:
     """One line a step: done, or why it has to run."""
-    reasons = [(step, why_not_done(run, step, notebooks, keep_finished=keep_finished)) for step in steps]
-    return "\n".join(f"  {step.title:<33} {reason or 'done'}" for step, reason in reasons)
+    reasons = {step.title: why_not_done(run, step, notebooks) for step in steps}
+    return "\n".join(f"  {title:<33} {reason or 'done'}" for title, reason in reasons.items())
 
 
 def progress_table(run: Run) -> str:
-    """Accuracy on the sealed questions, in per cent: a row per type, a column per iteration, and the change."""
+    """Accuracy on the sealed questions, in per cent: a row per type, a column per iteration, the change."""
     measured = [iteration for iteration in run.iterations() if iteration.has("metrics")]
     if not measured:
         return "nothing is measured yet"
@@ -33,7 +33,7 @@ def progress_table(run: Run) -> str:
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def _row(name: str, accuracies: "list[float | None]") -> list[str]:
+def _row(name: str, accuracies: list[float | None]) -> list[str]:
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     change = f"{100 * (known[-1] - known[0]):+.1f}" if len(known) > 1 else ""
     return [name, *("" if accuracy is None else f"{100 * accuracy:.1f}" for accuracy in accuracies), change]

@@ -1,13 +1,10 @@
-"""Fine-tuning a student: NF4 + LoRA on `transformers.Trainer`, loss on the answers only, images shared and cached."""
+"""Fine-tuning a student: NF4 + LoRA on `transformers.Trainer`; the adapter is saved whole."""
 
 import json
-import math
-import random
 import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,47 +18,78 @@ from transformers.trainer_callback import PrinterCallback
 from .errors import KitError
 from .models import OpenImage
 from .models.checkpoint import attach_adapter, quiet, save_adapter
-from .models.image_text import ImageTextStudent, packed_logits
-from .models.packing import Packed, Row, make_rows, pack
+from .models.image_text import ImageTextStudent
+from .models.learning import AnswerLoss, Collator, encode_examples, plan_batches
+from .models.packing import Row
 
 if TYPE_CHECKING:
     from .instruction_data import Example
 
-EXAMPLES_PER_ROW = 8
 LOG_EVERY = 10
 
 
-def train(student: str, examples: Sequence["Example"], *, open_image: OpenImage, out_dir: Path, learning_rate: float,
-          start_adapter: Path | None = None, quantise: str = "nf4", lora_r: int = 128, lora_alpha: int = 256,
-          lora_dropout: float = 0.05, lora_targets: str = "all-linear", train_projector: bool = True,
-          projector_learning_rate: float = 2e-5, warmup_ratio: float = 0.03, weight_decay: float = 0.0,
-          epochs: float = 1, batch_size: int = 16, gradient_accumulation: int = 1, seed: int = 0,
-          log_path: Path | None = None, on_log: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-    """Train an adapter for `student` on `examples` and save it whole in `out_dir`; returns the training's summary.
+def train(
+    student: str,
+    examples: Sequence["Example"],
+    *,
+    open_image: OpenImage,
+    out_dir: Path,
+    learning_rate: float,
+    start_adapter: Path | None = None,
+    quantise: str = "nf4",
+    lora_r: int = 128,
+    lora_alpha: int = 256,
+    lora_dropout: float = 0.05,
+    lora_targets: str = "all-linear",
+    train_projector: bool = True,
+    projector_learning_rate: float = 2e-5,
+    warmup_ratio: float = 0.03,
+    weight_decay: float = 0.0,
+    epochs: float = 1,
+    batch_size: int = 16,
+    gradient_accumulation: int = 1,
+    seed: int = 0,
+    log_path: Path | None = None,
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Train an adapter for `student` on `examples`, save it whole in `out_dir`, and return a summary.
 
     LoRA sits on the language model's linear layers (`lora_targets`: "all-linear", or layer names such as
-    "q_proj,v_proj"); the projector is trained fully at its own rate and saved with the adapter; the vision tower is
-    frozen and runs once an image. `batch_size` counts examples; examples of one image share its tokens under a block
-    mask. The rates fall by a cosine after a linear warm-up. One line every ten steps goes to `log_path` (JSONL: step,
-    epoch, loss per answer token, lr, samples_per_s) and to `on_log`. Same seed, machine and threads: the same adapter.
-    Raises `KitError` for no examples, an unknown layer, or a checkpoint or adapter that does not fit.
+    "q_proj,v_proj"); the projector is trained fully at its own rate and saved with the adapter; the vision
+    tower is frozen and runs once an image. `batch_size` counts examples; examples of one image share its
+    tokens under a block mask. The rates fall by a cosine after a linear warm-up. One line every ten steps
+    goes to `log_path` (JSONL: step, epoch, loss per answer token, lr, samples_per_s) and to `on_log`. Same
+    seed, machine and threads: the same adapter. Raises `KitError` for no examples, an unknown layer, or a
+    checkpoint or adapter that does not fit.
     """
     if not examples:
-        raise KitError("no examples to train on; run notebook 05_generate first, or set replay_samples above 0")
+        raise KitError(
+            "no examples to train on; run notebook 05_generate first, or set replay_samples above 0"
+        )
     out_dir = _free_folder(Path(out_dir))
     learner = models.load(student, quantise=quantise)
     torch.manual_seed(seed)
-    adapter = _adapter(learner, start_adapter, lora_targets, train_projector,
-                       {"r": lora_r, "lora_alpha": lora_alpha, "lora_dropout": lora_dropout})
+    adapter = attach_lora(
+        learner,
+        start_adapter,
+        lora_targets,
+        train_projector,
+        {"r": lora_r, "lora_alpha": lora_alpha, "lora_dropout": lora_dropout},
+    )
     rows = encode_examples(learner, examples)
     batches = plan_batches(rows, batch_size=batch_size, epochs=epochs, seed=seed)
     log = _Log(batches, gradient_accumulation, len(examples), log_path, on_log)
-    trainer = Trainer(
-        AnswerLoss(learner.model, learner.features.projector), data_collator=Collator(learner, open_image),
-        args=_arguments(out_dir, seed, learning_rate, warmup_ratio, gradient_accumulation), train_dataset=batches,
-        callbacks=[log], optimizers=(_optimiser(learner, learning_rate, projector_learning_rate, weight_decay), None))
-    trainer.remove_callback(PrinterCallback)
+    optimiser = _optimiser(learner, learning_rate, projector_learning_rate, weight_decay)
     with quiet():
+        trainer = Trainer(
+            AnswerLoss(learner.model, learner.features.projector),
+            data_collator=Collator(learner, open_image),
+            args=_arguments(out_dir, seed, learning_rate, warmup_ratio, gradient_accumulation),
+            train_dataset=batches,
+            callbacks=[log],
+            optimizers=(optimiser, None),
+        )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     part = out_dir.with_name(out_dir.name + ".part")
     save_adapter(adapter, student, part)
@@ -71,76 +99,9 @@ def train(student: str, examples: Sequence["Example"], *, open_image: OpenImage,
     return log.summary()
 
 
-def encode_examples(learner: ImageTextStudent, examples: Sequence["Example"]) -> list[Row]:
-    """The examples as rows of token ids, those of one image together."""
-    encoded = [learner.encoder.encode(example.question, example.options, example.form, (example.answer,))
-               for example in examples]
-    return make_rows([example.image for example in examples], encoded, max_questions=EXAMPLES_PER_ROW)
-
-
-def plan_batches(rows: Sequence[Row], *, batch_size: int, epochs: float, seed: int) -> list[list[Row]]:
-    """All batches of a training, in order: each epoch a new shuffle, rows of like length together in a batch.
-
-    Rows are shuffled, sorted by length within windows of sixteen batches, cut into batches of `batch_size` examples
-    (the last row of a batch may exceed it), and the batches shuffled. A part of an epoch takes its first batches.
-    """
-    rng = random.Random(seed)
-    planned: list[list[Row]] = []
-    for epoch in range(math.ceil(epochs)):
-        batches = _epoch_batches(list(rows), batch_size, rng)
-        planned += batches[:math.ceil(len(batches) * min(1.0, epochs - epoch))]
-    return planned
-
-
-def _epoch_batches(rows: list[Row], batch_size: int, rng: random.Random) -> list[list[Row]]:
-    rng.shuffle(rows)
-    window = 16 * batch_size
-    rows = [row for start in range(0, len(rows), window)
-            for row in sorted(rows[start:start + window], key=lambda row: row.n_tokens())]
-    batches: list[list[Row]] = [[]]
-    for row in rows:
-        if sum(len(other.keys) for other in batches[-1]) >= batch_size:
-            batches.append([])
-        batches[-1].append(row)
-    rng.shuffle(batches)
-    return batches
-
-
-class AnswerLoss(torch.nn.Module):
-    """A student with the loss of a packed batch as its forward: cross entropy (nats) a token, on answer tokens only."""
-
-    accepts_loss_kwargs = True  # Trainer then passes the number of answer tokens of all accumulated batches
-
-    def __init__(self, model: torch.nn.Module, projector: torch.nn.Module):
-        super().__init__()
-        self.model = model
-        self._projector = [projector]  # in a list, so that it is not registered a second time
-
-    def forward(self, features: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None,
-                **packed: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The summed loss over `num_items_in_batch` answer tokens (default: the batch's own number)."""
-        batch = Packed(**packed)
-        logits = packed_logits(self.model, self._projector[0], batch, features)
-        total = torch.nn.functional.cross_entropy(logits.float()[batch.sources], batch.labels, reduction="sum")
-        return {"loss": total / (len(batch.labels) if num_items_in_batch is None else num_items_in_batch)}
-
-
-@dataclass
-class Collator:
-    """Makes tensors of one planned batch: packed text, and the frozen features of its images."""
-
-    learner: ImageTextStudent
-    open_image: OpenImage
-
-    def __call__(self, batches: list[list[Row]]) -> dict[str, torch.Tensor]:
-        rows = [row for batch in batches for row in batch]
-        features = self.learner.features.get([row.image for row in rows], self.open_image)
-        packed = pack(rows, [features.shape[1]] * len(rows), pad_id=self.learner.pad_id)
-        return {"features": features, **vars(packed)}
-
-
-def _adapter(learner: ImageTextStudent, start: Path | None, targets: str, train_projector: bool,
-             lora: dict[str, Any]) -> Any:
+def attach_lora(
+    learner: ImageTextStudent, start: Path | None, targets: str, train_projector: bool, lora: dict[str, Any]
+) -> Any:
     """The trainable peft model: a new LoRA (and projector), or the adapter `start` to go on from."""
     from peft import LoraConfig, get_peft_model
 
@@ -148,44 +109,73 @@ def _adapter(learner: ImageTextStudent, start: Path | None, targets: str, train_
         adapter = attach_adapter(learner.model, learner.name, Path(start), trainable=True)
     else:
         projector = [learner.family.projector.rpartition(".")[2]] if train_projector else None
-        config = LoraConfig(**lora, target_modules=_target_pattern(learner, targets), modules_to_save=projector)
+        config = LoraConfig(
+            **lora, target_modules=_target_pattern(learner, targets), modules_to_save=projector
+        )
         with quiet():
             adapter = get_peft_model(learner.model, config)
         adapter.peft_config["default"].base_model_name_or_path = learner.name
     if not train_projector:
         learner.features.projector.requires_grad_(False)
+    for value in adapter.parameters():
+        if value.requires_grad:
+            value.data = value.data.float()  # small steps would be lost in bfloat16
     return adapter
 
 
 def _target_pattern(learner: ImageTextStudent, targets: str) -> str:
-    """A pattern for peft that names the wanted linear layers of the language model only (a set would not keep order)."""
+    """A pattern for peft: the wanted linear layers of the language model only (a set would lose its order)."""
     path = learner.family.language_model
-    linear = {name.rpartition(".")[2] for name, module in learner.model.named_modules()
-              if isinstance(module, torch.nn.Linear) and name.startswith(f"{path}.")}
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in learner.model.named_modules()
+        if isinstance(module, torch.nn.Linear) and name.startswith(f"{path}.")
+    }
     wanted = linear if targets == "all-linear" else {name.strip() for name in targets.split(",")}
     if not wanted <= linear:
-        raise KitError(f"lora_targets {targets!r}: no linear layer {sorted(wanted - linear)} in the language model of "
-                       f"{learner.name!r}; use \"all-linear\" or names out of: {', '.join(sorted(linear))}")
+        raise KitError(
+            f"lora_targets {targets!r}: no linear layer {sorted(wanted - linear)} in the language model of "
+            f'{learner.name!r}; use "all-linear" or names out of: {", ".join(sorted(linear))}'
+        )
     return rf"{re.escape(path)}\..*\.({'|'.join(sorted(wanted))})"
 
 
-def _optimiser(learner: ImageTextStudent, rate: float, projector_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+def _optimiser(
+    learner: ImageTextStudent, rate: float, projector_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
     """AdamW with the projector at its own rate."""
     projector = [value for value in learner.features.projector.parameters() if value.requires_grad]
     known = {id(value) for value in projector}
     lora = [value for value in learner.model.parameters() if value.requires_grad and id(value) not in known]
     groups = [{"params": lora, "lr": rate}, {"params": projector, "lr": projector_rate}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=weight_decay, fused=True)
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], weight_decay=weight_decay, fused=True
+    )
 
 
-def _arguments(out_dir: Path, seed: int, learning_rate: float, warmup_ratio: float, accumulation: int) -> TrainingArguments:
-    """Trainer's settings; its one "epoch" is the whole plan of batches, and one of its "items" is one batch."""
+def _arguments(
+    out_dir: Path, seed: int, learning_rate: float, warmup_ratio: float, accumulation: int
+) -> TrainingArguments:
+    """Trainer's settings; its one "epoch" is the whole plan, and one of its "items" is one batch."""
     return TrainingArguments(
-        output_dir=str(out_dir.with_name(out_dir.name + ".part")), num_train_epochs=1, per_device_train_batch_size=1,
-        gradient_accumulation_steps=accumulation, train_sampling_strategy="sequential", learning_rate=learning_rate,
-        lr_scheduler_type="cosine", warmup_steps=warmup_ratio, seed=seed, logging_steps=LOG_EVERY, save_strategy="no",
-        logging_first_step=True, logging_nan_inf_filter=False, report_to="none", disable_tqdm=True,
-        remove_unused_columns=False, dataloader_pin_memory=torch.cuda.is_available())
+        output_dir=str(out_dir.with_name(out_dir.name + ".part")),
+        num_train_epochs=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=accumulation,
+        train_sampling_strategy="sequential",
+        learning_rate=learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=warmup_ratio,
+        seed=seed,
+        logging_steps=LOG_EVERY,
+        save_strategy="no",
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
 
 
 def _free_folder(folder: Path) -> Path:
@@ -201,8 +191,14 @@ def _free_folder(folder: Path) -> Path:
 class _Log(TrainerCallback):
     """Turns Trainer's log events into JSON lines, and keeps them for the summary."""
 
-    def __init__(self, batches: list[list[Row]], accumulation: int, n_examples: int, path: Path | None,
-                 listener: Callable[[dict[str, Any]], None] | None):
+    def __init__(
+        self,
+        batches: list[list[Row]],
+        accumulation: int,
+        n_examples: int,
+        path: Path | None,
+        listener: Callable[[dict[str, Any]], None] | None,
+    ):
         counts = [sum(len(row.keys) for row in batch) for batch in batches]
         self._seen = [sum(counts[:end]) for end in range(0, len(counts) + accumulation, accumulation)]
         self._n_examples, self._path, self._listener = n_examples, path, listener
@@ -219,15 +215,21 @@ class _Log(TrainerCallback):
         """Ask for a line at the last step too."""
         control.should_log = control.should_log or state.global_step == state.max_steps
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Write one line."""
         if not logs or "loss" not in logs:
             return
         now, before = time.perf_counter(), self._lines[-1]["step"] if self._lines else 0
         samples = self._seen[state.global_step] - self._seen[before]
-        line = {"step": state.global_step, "epoch": round(self._seen[state.global_step] / self._n_examples, 4),
-                "loss": round(float(logs["loss"]), 6), "lr": float(logs["learning_rate"]),
-                "samples_per_s": round(samples / max(now - self._last, 1e-9), 1)}
+        line = {
+            "step": state.global_step,
+            "epoch": round(self._seen[state.global_step] / self._n_examples, 4),
+            "loss": round(float(logs["loss"]), 6),
+            "lr": float(logs["learning_rate"]),
+            "samples_per_s": round(samples / max(now - self._last, 1e-9), 1),
+        }
         self._last = now
         self._lines.append(line)
         if self._path is not None:
@@ -239,6 +241,11 @@ class _Log(TrainerCallback):
     def summary(self) -> dict[str, Any]:
         """What a notebook shows of a finished training; `seconds` counts the steps alone."""
         seconds = time.perf_counter() - self._start
-        return {"examples": self._n_examples, "steps": len(self._seen) - 1, "first_loss": self._lines[0]["loss"],
-                "last_loss": self._lines[-1]["loss"], "seconds": round(seconds, 1),
-                "samples_per_s": round(self._seen[-1] / seconds, 1)}
+        return {
+            "examples": self._n_examples,
+            "steps": len(self._seen) - 1,
+            "first_loss": self._lines[0]["loss"],
+            "last_loss": self._lines[-1]["loss"],
+            "seconds": round(seconds, 1),
+            "samples_per_s": round(self._seen[-1] / seconds, 1),
+        }

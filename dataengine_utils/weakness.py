@@ -1,4 +1,4 @@
-"""Where the student is weak: a table of question types with intervals and weights, and the pool of bad cases."""
+"""Where the student is weak: question types with intervals and weights, and the pool of bad cases."""
 
 import random
 from collections import Counter, defaultdict
@@ -30,9 +30,9 @@ def type_table(
 ) -> list[TypeWeakness]:
     """The weakness table: per question type its counts, accuracy with Wilson's 95 % interval, and weight.
 
-    Order: `types`, or first appearance. A reply that could not be read counts as not right. Weights sum to one over the
-    types that were asked at all (others weigh 0); where every type is perfect they are equal. `bad_cases` is the pool
-    to count per type; without it, every answer that is not right is counted.
+    Order: `types`, or first appearance. A reply that could not be read counts as not right. Weights sum to
+    one over the types that were asked at all (others weigh 0); where every type is perfect they are equal.
+    `bad_cases` is the pool to count per type; without it, every answer that is not right is counted.
     """
     outcomes = _outcomes(predictions, types)
     weights = _weights(outcomes, strategy)
@@ -60,7 +60,7 @@ def type_table(
 
 
 def collect_bad_cases(questions: Iterable[Question], predictions: Iterable[Prediction]) -> list[BadCase]:
-    """Every question that was not answered rightly, with the student's raw reply, in the order of the predictions."""
+    """Every question that was not answered rightly, with the raw reply, in the order of the predictions."""
     by_id = {question.id: question for question in questions}
     cases = []
     for prediction in predictions:
@@ -80,9 +80,10 @@ def collect_bad_cases(questions: Iterable[Question], predictions: Iterable[Predi
 def change(
     before: Iterable[Prediction], after: Iterable[Prediction], question_type: str | None = None
 ) -> Paired:
-    """How the share of right answers changed between two evaluations of the same questions (of one type, or all).
+    """How the share of right answers changed between two evaluations of the same questions.
 
-    Answers are paired by question id; questions that only one of the two has raise `KitError`.
+    With `question_type`, on that type alone. Answers are paired by question id; questions that only one of
+    the two has raise `KitError`.
     """
     first, second = (
         {p.question_id: p.outcome == "right" for p in predictions if question_type in (None, p.question_type)}
@@ -91,7 +92,7 @@ def change(
     unpaired = sorted(first.keys() ^ second.keys())
     if unpaired:
         raise KitError(
-            f"{len(unpaired)} questions were asked in only one of the two evaluations, such as {unpaired[0]!r}; "
+            f"{len(unpaired)} questions are in only one of the two evaluations, such as {unpaired[0]!r}; "
             "run notebook 01_evaluate again for both on the same benchmark"
         )
     return paired_difference(list(first.values()), [second[question_id] for question_id in first])
@@ -104,11 +105,12 @@ def deduplicate(
     rng: random.Random,
     similarity: Callable[[str, str], float] | None = None,
 ) -> list[BadCase]:
-    """Algorithm 1 of the paper, within each question type: bad cases of which no two are more alike than `threshold`.
+    """Algorithm 1 of the paper: bad cases of which no two of a type are more alike than `threshold`.
 
-    Pick one at random, keep it, drop every remaining one that is more similar to it than the threshold, repeat; the
-    kept ones come in the order given. What is compared is `case_text`, by the cosine of TF-IDF weights of its three-letter
-    pieces within the type, or by `similarity(text, text)` (0..1; slower: every kept pair is compared).
+    Pick one at random, keep it, drop every remaining one that is more similar to it than the threshold,
+    repeat; the kept ones come in the order given. What is compared is `case_text`, by the cosine of TF-IDF
+    weights of its three-letter pieces within the type, or by `similarity(text, text)` (0..1; slower: every
+    kept pair is compared).
     """
     if not 0 <= threshold <= 1:
         raise KitError(f"similarity threshold {threshold!r}: allowed are 0 to 1 (the paper has 0.9)")
@@ -131,7 +133,7 @@ def case_text(case: BadCase) -> str:
 
 
 def tfidf(texts: Sequence[str]) -> list[dict[str, float]]:
-    """Sparse unit vectors of the texts: counts of their three-letter pieces times log((1 + n) / (1 + df)) + 1."""
+    """Sparse unit vectors of the texts: counts of three-letter pieces times log((1 + n) / (1 + df)) + 1."""
     pieces = [Counter(_pieces(text)) for text in texts]
     n_texts_with = Counter(piece for counts in pieces for piece in counts)
     rarity = {piece: log((1 + len(texts)) / (1 + n)) + 1 for piece, n in n_texts_with.items()}
@@ -157,7 +159,7 @@ class _Pool(Protocol):
 
 
 def _pick(n: int, pool: _Pool, rng: random.Random) -> list[int]:
-    """Algorithm 1: a random pick among what remains is the next of one random order that nothing kept has dropped."""
+    """Algorithm 1: a random pick among what remains is the next one of a random order that is not dropped."""
     kept = []
     for i in rng.sample(range(n), n):
         if not pool.too_similar(i):
@@ -185,9 +187,10 @@ class _PairPool:
 class _CosinePool:
     """The same verdicts as comparing every pair by `cosine`, through an index of each text's rarest pieces.
 
-    With pieces in one order for all (rarest first), the part of a unit vector from a piece on bounds every cosine whose
-    first shared piece is that one. So two texts above the threshold share a piece among those from which each one's
-    remainder is still longer than the threshold (prefix filtering, Bayardo et al. 2007).
+    With pieces in one order for all (rarest first), the part of a unit vector from a piece on bounds every
+    cosine whose first shared piece is that one. So two texts above the threshold share a piece among those
+    from which each one's remainder is still longer than the threshold (prefix filtering, Bayardo et al.
+    2007).
     """
 
     def __init__(self, texts: Sequence[str], threshold: float) -> None:

@@ -9,7 +9,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real benchmark and annotation files beside the checkout; the test is skipped without it."""
+    """The folder of real benchmarks and annotations beside the checkout; the test is skipped without it."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA}: tests on real files are left out")
     return SHARED_DATA

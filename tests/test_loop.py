@@ -13,10 +13,11 @@ import pytest
 import toy_loop
 from toy_loop import write_notebooks
 
-from dataengine_utils import checks, files, loop
+from dataengine_utils import checks, files, fingerprints, loop
 from dataengine_utils.artifacts import ARTIFACTS, open_run
+from dataengine_utils.checks import check_notebook
 from dataengine_utils.errors import KitError
-from dataengine_utils.execution import check_notebook, execute
+from dataengine_utils.execution import execute
 from dataengine_utils.stages import STAGES, plan
 from dataengine_utils.status import progress_table, steps_table
 
@@ -25,8 +26,9 @@ TITLES = [*(f"iter_00 {stage.name}" for stage in STAGES), "iter_01 01_evaluate"]
 
 @pytest.fixture(autouse=True)
 def toy_world(monkeypatch):
-    """The names in the profile are not what is tested here (see test_checks_...)."""
-    monkeypatch.setattr(checks, "check_names", lambda profile: None)
+    """Neither the profile's names nor the package's source are what is tested here."""
+    monkeypatch.setattr(loop, "check_names", lambda profile: None)
+    monkeypatch.setattr(fingerprints, "hash_package", lambda: "code")
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +42,15 @@ def finished(tmp_path_factory):
 
 def artifact_bytes(out: Path) -> dict[str, bytes]:
     names = {artifact.file for artifact in ARTIFACTS.values()}
-    found = [path for path in out.glob("iter_*/**/*") if path.is_file() and path.relative_to(out).parts[1] in names]
+    found = [path for path in out.glob("iter_*/**/*")
+             if path.is_file() and path.relative_to(out).parts[1] in names]
     return {str(path.relative_to(out)): path.read_bytes() for path in found}
 
 
 def run_program(out: Path, notebooks: Path, *moment: str) -> subprocess.Popen:
     command = [sys.executable, toy_loop.__file__, str(out), str(notebooks), *moment]
     path = os.pathsep.join([str(loop.PROJECT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE)
 
 
 def run_here(out: Path, notebooks: Path, **options):
@@ -55,13 +58,15 @@ def run_here(out: Path, notebooks: Path, **options):
 
 
 def test_a_whole_loop_writes_every_artifact_and_keeps_the_pages(finished):
-    out, notebooks = finished
-    assert {path.split("/")[1] for path in artifact_bytes(out)} == {artifact.file for artifact in ARTIFACTS.values()}
+    out = finished[0]
+    written = {path.split("/")[1] for path in artifact_bytes(out)}
+    assert written == {artifact.file for artifact in ARTIFACTS.values()}
     pages = {f"{path.parts[-3]} {path.stem}" for path in out.glob("iter_*/notebooks/*.ipynb")}
     assert pages == set(TITLES)
     page = json.loads((out / "iter_01/notebooks/01_evaluate.ipynb").read_text())
-    injected = ["".join(cell["source"]) for cell in page["cells"] if "injected-parameters" in cell["metadata"]["tags"]]
-    assert "ITERATION = 1" in injected[0] and str(out) in injected[0]
+    tagged = [cell for cell in page["cells"] if "injected-parameters" in cell["metadata"]["tags"]]
+    injected = "".join(tagged[0]["source"])
+    assert "ITERATION = 1" in injected and str(out) in injected
     assert not list(out.glob("**/*.part")) and not list(out.glob("**/*.started.json"))
 
 
@@ -116,14 +121,13 @@ def test_two_loops_in_one_folder_are_refused(finished):
 def test_resume_reruns_what_a_change_reaches_and_nothing_else(finished, tmp_path, capsys):
     notebooks = write_notebooks(tmp_path / "notebooks")
     run_here(tmp_path / "run", notebooks)
-    write_notebooks(notebooks, _4_prompt_optimization=toy_loop.BODIES["04_prompt_optimization"] + "\n# a comment")
+    body = toy_loop.BODIES["04_prompt_optimization"]
+    write_notebooks(notebooks, _4_prompt_optimization=f"{body}\n# a comment")
     capsys.readouterr()
     run_here(tmp_path / "run", notebooks)
     told = capsys.readouterr().out
     assert "04_prompt_optimization" in told and "(notebook changed)" in told and "6 of 7" in told
-    changed = toy_loop.BODIES["04_prompt_optimization"].replace('"role"', '"another role", note="new"')
-    changed = changed.replace("digest(", "digest('new', ").replace('"another role", note="new"', '"another role"')
-    write_notebooks(notebooks, _4_prompt_optimization=changed)
+    write_notebooks(notebooks, _4_prompt_optimization=body.replace("digest(", "digest('new', "))
     run_here(tmp_path / "run", notebooks, keep_finished=True)
     assert "complete: 7 of 7" in capsys.readouterr().out
     run_here(tmp_path / "run", notebooks)
@@ -138,13 +142,14 @@ def test_a_missing_output_and_other_settings_are_reasons(finished, tmp_path):
     run = open_run(out)
     assert steps_table(run, plan(run, 1), notebooks).count("done") == 7
     moved = run.iteration(0).path_of("samples").rename(tmp_path / "samples.json")
-    assert "05_generate                   samples is missing" in steps_table(run, plan(run, 1), notebooks)
+    assert "05_generate               samples is missing" in steps_table(run, plan(run, 1), notebooks)
     moved.rename(run.iteration(0).path_of("samples"))
     assert steps_table(run, plan(run, 2), notebooks).count("to do") == 6
 
 
 def test_a_failing_notebook_is_one_clear_error_and_keeps_what_was_done(tmp_path):
-    notebooks = write_notebooks(tmp_path / "notebooks", _2_weakness="print('so far')\nraise RuntimeError('no\\nluck')")
+    fails = "print('so far')\nraise RuntimeError('no\\nluck')"
+    notebooks = write_notebooks(tmp_path / "notebooks", _2_weakness=fails)
     with pytest.raises(KitError) as told:
         run_here(tmp_path / "run", notebooks)
     page = tmp_path / "run/iter_00/notebooks/02_weakness.ipynb"
@@ -168,7 +173,7 @@ def test_a_notebook_that_crashes_or_saves_nothing_is_told(tmp_path):
 
 def test_unknown_parameter_missing_notebook_and_missing_cell_are_found_first(tmp_path):
     notebooks = write_notebooks(tmp_path / "notebooks")
-    with pytest.raises(KitError, match="unknown parameter of notebook 03_sampling.ipynb 'BUDGT'; known: ITERATION"):
+    with pytest.raises(KitError, match="unknown parameter of notebook 03.* 'BUDGT'; known: ITERATION"):
         check_notebook(notebooks / "03_sampling.ipynb", ["RUN_DIR", "BUDGT"])
     page = json.loads((notebooks / "06_train.ipynb").read_text())
     page["cells"][0]["metadata"] = {}
@@ -195,7 +200,7 @@ def test_bad_folders_are_found_first(tmp_path, monkeypatch):
     with pytest.raises(KitError, match="read-only; choose a folder you can write to"):
         run_here(tmp_path / "run", notebooks)
     monkeypatch.undo()
-    monkeypatch.setattr(checks, "check_names", lambda profile: None)
+    monkeypatch.setattr(loop, "check_names", lambda profile: None)
     monkeypatch.setattr(checks, "NEEDED_MB", 10**12)
     with pytest.raises(KitError, match="MB free"):
         run_here(tmp_path / "run", notebooks)
@@ -243,12 +248,14 @@ def test_show_and_status_print_what_they_promise(finished, capsys):
     shown = capsys.readouterr().out
     assert any(line.split() == ["epochs", "2.0", "override"] for line in shown.splitlines())
     assert any(line.split() == ["weight_decay", "0.0", "llava15"] for line in shown.splitlines())
-    loop.main(["status", str(finished[0])])
-    assert "iter_00 02_weakness" in capsys.readouterr().out
+    loop.main(["status", str(finished[0]), "--notebooks", str(finished[1])])
+    told = capsys.readouterr().out
+    assert told.count(" done") == 7 and "all questions" in told
 
 
 def test_a_kernel_prints_nothing_into_the_terminal(tmp_path, capfd):
-    notebooks = write_notebooks(tmp_path / "notebooks", _1_evaluate="import sys; print('page', file=sys.stderr)")
+    speaks = "import sys; print('page', file=sys.stderr)"
+    notebooks = write_notebooks(tmp_path / "notebooks", _1_evaluate=speaks)
     parameters = {"RUN_DIR": str(tmp_path / "run"), "ITERATION": 0, "PROFILE": "picturebook"}
     execute(notebooks / "01_evaluate.ipynb", tmp_path / "page.ipynb", parameters)
     assert capfd.readouterr() == ("", "")

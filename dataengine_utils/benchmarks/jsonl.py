@@ -11,15 +11,17 @@ from ..records import LETTERS, Prediction, Question
 from . import scoring
 from .splits import split_by_image
 
-EXPECTED = "one question a line: id, image, question, answer, type, and options (a list, or letters to texts), hint"
+EXPECTED = (
+    "one question a line: id, image, question, answer, type, and options (a list, or letters to texts), hint"
+)
 
 
 class JsonlBenchmark:
     """Questions of file `path`, one JSON object a line, split in two by image.
 
-    Fields: `id`, `image` (a path, from `images` or else the file's folder), `question`, `answer` (a letter or the
-    option's text), `type`; and, if any, `options` (a list, or {"A": text, ...}), `hint`, `image_id`. Other fields are
-    passed over. Without options the answer is compared as text.
+    Fields: `id`, `image` (a path, from `images` or else the file's folder), `question`, `answer` (a letter or
+    the option's text), `type`; and, if any, `options` (a list, or {"A": text, ...}), `hint`, `image_id`.
+    Other fields are passed over. Without options the answer is compared as text.
     """
 
     def __init__(self, path: str, images: str = "", split_seed: int = 0, diagnose_share: float = 0.5):
@@ -104,6 +106,8 @@ def _choice(answer: str, options: tuple[str, ...], lettered: bool) -> str:
         raise KitError(f"answer {answer!r} is the text of {len(by_text)} options; give its letter")
     found = {by_letter} if by_letter and (lettered or not by_text) else {by_letter, *by_text} - {""}
     if len(found) != 1:
-        problem = "is one option's letter and another's text" if found else "is neither a letter nor an option"
+        problem = (
+            "is one option's letter and another's text" if found else "is neither a letter nor an option"
+        )
         raise KitError(f"answer {answer!r} {problem}; options are {list(options)!r:.160}")
     return found.pop()

@@ -11,7 +11,8 @@ from . import scoring
 
 
 class PicturebookBenchmark:
-    """`diagnose` and `sealed` questions about drawn pictures; the two splits have seed ranges of their own."""
+    """`diagnose` and `sealed` questions about drawn pictures; the two splits have seed ranges of their own.
+    """
 
     name = "picturebook"
     root: Path | None = None
@@ -20,7 +21,9 @@ class PicturebookBenchmark:
         self._sizes = {"diagnose": diagnose, "sealed": sealed}
         for split, n in self._sizes.items():
             if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-                raise KitError(f"benchmark_options.{split} is {n!r}: expected a number of questions, at least 1")
+                raise KitError(
+                    f"benchmark_options.{split} is {n!r}: expected a number of questions, at least 1"
+                )
 
     def questions(self, split: str) -> list[Question]:
         """The first questions of the split's seed range, the nine types in turn."""

@@ -1,4 +1,6 @@
-"""From replies to numbers: reading the chosen letter, three outcomes, and accuracy per question type with intervals."""
+"""From replies to numbers: reading the chosen letter, three outcomes, and accuracy per question type with
+intervals.
+"""
 
 import re
 from collections import Counter, defaultdict
@@ -13,18 +15,25 @@ SPLITS = ("diagnose", "sealed", "all")
 
 _BARE = re.compile(r"\(?([A-Za-z])\)?[.):,]?")
 _LEADING = re.compile(r"(?:\(([A-Z])\)|([A-Z])[.):])\s")
-_STATED = re.compile(r"\b(?:answer|option|choice)\b\s*(?:is|:)?\s*(?:option\s+)?[\"'(*]*([A-Z])\b", re.IGNORECASE)
+_STATED = re.compile(
+    r"\b(?:answer|option|choice)\b\s*(?:is|:)?\s*(?:option\s+)?[\"'(*]*([A-Z])\b", re.IGNORECASE
+)
 
 
 def parse_choice(reply: str, options: Sequence[str]) -> str:
     """The letter of the option that a reply chooses, or "" when that is not certain.
 
-    Read are a letter ("B", "b.", "(B)", "B. a cat", "The answer is B") and the text of an option, as the whole reply or
-    as the only option named in it. The option's text goes before the letter where a reply could be both.
+    Read are a letter ("B", "b.", "(B)", "B. a cat", "The answer is B") and the text of an option, as the
+    whole reply or as the only option named in it. The option's text goes before the letter where a reply
+    could be both.
     """
     letters = LETTERS[: len(options)]
     text = reply.strip()
-    whole = [letter for letter, option in zip(letters, options, strict=False) if normalise(option) == normalise(text)]
+    whole = [
+        letter
+        for letter, option in zip(letters, options, strict=False)
+        if normalise(option) == normalise(text)
+    ]
     if whole:
         return whole[0] if len(whole) == 1 else ""
     letter = _letter(text)
@@ -34,8 +43,12 @@ def parse_choice(reply: str, options: Sequence[str]) -> str:
 
 
 def normalise(text: str) -> str:
-    """Lower case, single spaces, no quotes and no full stop at the end: what does not count when texts are compared."""
-    return " ".join(text.lower().replace('"', " ").replace("\u201c", " ").replace("\u201d", " ").split()).strip(" .")
+    """Lower case, single spaces, no quotes and no full stop at the end: what does not count when texts are
+    compared.
+    """
+    return " ".join(
+        text.lower().replace('"', " ").replace("\u201c", " ").replace("\u201d", " ").split()
+    ).strip(" .")
 
 
 def outcome(question: Question, choice: str, reply: str) -> Outcome:
@@ -50,22 +63,27 @@ def outcome(question: Question, choice: str, reply: str) -> Outcome:
 
 
 def score(questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Metrics of a set of questions: `{"overall": row, "types": {question_type: row}}`, types in order of appearance.
+    """Metrics of a set of questions: `{"overall": row, "types": {question_type: row}}`, types in order of
+    appearance.
 
-    A row has the counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy`, `low`, `high` (Wilson, 95 %).
-    A question without a prediction counts as unparsed. An id that is there twice, or a prediction for a question that was
-    not asked, raises `KitError`.
+    A row has the counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy`, `low`, `high`
+    (Wilson, 95 %). A question without a prediction counts as unparsed. An id that is there twice, or a
+    prediction for a question that was not asked, raises `KitError`.
     """
     asked = _by_id([question.id for question in questions], questions, "question")
     given = _by_id([prediction.question_id for prediction in predictions], predictions, "prediction")
     strangers = [name for name in given if name not in asked]
     if strangers:
-        raise KitError(f"{len(strangers)} predictions answer no question of this set, such as {strangers[0]!r}; "
-                       "score them with the benchmark and split that they were made for")
+        raise KitError(
+            f"{len(strangers)} predictions answer no question of this set, such as {strangers[0]!r}; "
+            "score them with the benchmark and split that they were made for"
+        )
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     for name, question in asked.items():
         found = given.get(name)
-        outcomes[question.question_type].append(outcome(question, found.choice, found.reply) if found else "unparsed")
+        outcomes[question.question_type].append(
+            outcome(question, found.choice, found.reply) if found else "unparsed"
+        )
     everything = [one for of_type in outcomes.values() for one in of_type]
     return {"overall": _row(everything), "types": {name: _row(of_type) for name, of_type in outcomes.items()}}
 
@@ -87,7 +105,9 @@ def _letter(text: str) -> str:
 
 
 def _named_option(text: str, options: Sequence[str]) -> str:
-    """The one option whose text is in the reply; an option within a longer named one ("left", "top left") gives way."""
+    """The one option whose text is in the reply; an option within a longer named one ("left", "top left")
+    gives way.
+    """
     said = f" {re.sub(r'[^0-9a-z]+', ' ', text.lower())} "
     plain = [f" {re.sub(r'[^0-9a-z]+', ' ', option.lower()).strip()} " for option in options]
     named = []

@@ -1,4 +1,6 @@
-"""Splitting a benchmark in two by image, so that what is diagnosed and what is reported never share a picture."""
+"""Splitting a benchmark in two by image, so that what is diagnosed and what is reported never share a
+picture.
+"""
 
 import random
 from collections import Counter, defaultdict
@@ -8,11 +10,14 @@ from ..errors import KitError
 from ..records import Question
 
 
-def split_by_image(questions: Sequence[Question], share: float, seed: int) -> tuple[list[Question], list[Question]]:
+def split_by_image(
+    questions: Sequence[Question], share: float, seed: int
+) -> tuple[list[Question], list[Question]]:
     """(diagnose, sealed), each in the order given; about `share` of every question type goes to diagnose.
 
-    Images are dealt in a seeded order, each to the side that leaves the types' shares nearest to `share`: where every
-    image has one question, a type's count is within one of its share. No image is ever on both sides.
+    Images are dealt in a seeded order, each to the side that leaves the types' shares nearest to `share`:
+    where every image has one question, a type's count is within one of its share. No image is ever on both
+    sides.
     """
     if not 0 < share < 1:
         raise KitError(f"diagnose_share is {share!r}: expected a share between 0 and 1, such as 0.5")
@@ -22,16 +27,22 @@ def split_by_image(questions: Sequence[Question], share: float, seed: int) -> tu
     images = sorted(by_image)
     random.Random(f"split-{seed}").shuffle(images)
     chosen = _deal([(image, Counter(q.question_type for q in by_image[image])) for image in images], share)
-    return ([q for q in questions if q.image_id in chosen], [q for q in questions if q.image_id not in chosen])
+    return (
+        [q for q in questions if q.image_id in chosen],
+        [q for q in questions if q.image_id not in chosen],
+    )
 
 
 def _deal(images: list[tuple[str, Counter[str]]], share: float) -> set[str]:
-    """The images for diagnose: each step keeps (diagnosed - share * dealt) smallest in square, types first, then overall."""
+    """The images for diagnose: each step keeps (diagnosed - share * dealt) smallest in square, types first,
+    then overall.
+    """
     excess: Counter[str] = Counter()
     chosen = set()
     for image, types in images:
         n = sum(types.values())
-        # The square of an excess e grows by 2en + n^2 for one side against the other: compare the two without squaring all.
+        # The square of an excess e grows by 2en + n^2 for one side against the other: compare the two without
+        # squaring all.
         gain = sum(k * (2 * excess[name] + k - 2 * share * k) for name, k in types.items())
         overall = n * (2 * excess[_ALL] + n - 2 * share * n)
         taken = (gain, overall) < (0, 0) or (gain == 0 and overall <= 0)

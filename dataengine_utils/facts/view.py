@@ -1,34 +1,40 @@
-"""An image's annotations as things with places, colours and acts: doubled boxes merged, words made one spelling."""
+"""An image's annotations as things with places, colours and acts: doubled boxes merged, words made one
+spelling.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..picturebook.world import POSITIONS
 from ..records import Box, ImageObject, ImageRecord, Region
-from .words import (
+from .vocabulary import (
     ACT_WORDS,
+    ANIMATE,
+    CLOTHES,
     COLOUR_WORDS,
     MATERIAL_WORDS,
     PERSONS,
     PLACE_SIGNS,
     PLACE_WORDS,
-    POSITIONS,
     SKY_WORDS,
     VAGUE,
-    head,
-    may_be_same,
 )
+from .words import head, may_be_same
 
 # Two boxes of names that may be the same are one thing if they share this much of their union.
 SAME_BOX = 0.5
-# A direction holds if one axis has twice the distance of the other and at least this share of the image's longer side.
+# A direction holds if one axis has twice the distance of the other and at least this share of the image's
+# longer side.
 CLEAR_DISTANCE = 20 / 112
 # A thing wider or higher than this share of the image is in no one part of it.
 LARGEST = 0.6
-# A centre nearer than this (share of the image's side) to the border between two parts is in neither for sure.
+# A centre nearer than this (share of the image's side) to the border between two parts is in neither for
+# sure.
 BORDER = 0.03
 _NAME = re.compile(r"[a-z][a-z' -]*[a-z]")
+_STATE = re.compile(r"\w{2,}[a-z]ed(?<!bed|eed|hed)")
 _QUOTED = re.compile(r"[\"'\u201c\u2018]([^\"'\u201c\u201d\u2018\u2019]{1,30})[\"'\u201d\u2019]")
 _SAYS = re.compile(r"\b(?:says|saying|reads|reading|spells|word|words|text|letters)\b", re.IGNORECASE)
 _SKY = re.compile(r"\b(blue|clear|cloudy|overcast|sunny|night)\b(?: \w+)? sky\b", re.IGNORECASE)
@@ -36,7 +42,9 @@ _SKY = re.compile(r"\b(blue|clear|cloudy|overcast|sunny|night)\b(?: \w+)? sky\b"
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing to point at. `box` is (x, y, width, height) in pixels; `ids` are its objects' ids in the record."""
+    """One thing to point at. `box` is (x, y, width, height) in pixels; `ids` are its objects' ids in the
+    record.
+    """
 
     name: str
     box: Box
@@ -61,14 +69,25 @@ class View:
         """The things in the record's order; places, vague names and doubled boxes left out."""
         merged: list[list[ImageObject]] = []
         for o in self.record.objects:
-            if o.name in PLACE_WORDS or o.name in VAGUE or not _NAME.fullmatch(o.name):
+            if (
+                o.name in PLACE_WORDS
+                or o.name in VAGUE
+                or not _NAME.fullmatch(o.name)
+                or _STATE.fullmatch(o.name)
+            ):
                 continue
             same = next((group for group in merged if _same(group[0], o)), None)
             if same is None:
                 merged.append([o])
             else:
                 same.append(o)
-        return tuple(map(_thing, merged))
+        return tuple(_thing(group, self._dressed) for group in merged)
+
+    @cached_property
+    def _dressed(self) -> bool:
+        """Whether clothes are named: then a colour said of a person is not how the person is dressed."""
+        words = {*(o.name for o in self.record.objects), *self._phrase_words}
+        return any(may_be_same(word, cloth) for word in words for cloth in CLOTHES)
 
     @cached_property
     def by_id(self) -> dict[int, Thing]:
@@ -101,7 +120,9 @@ class View:
     @cached_property
     def _phrase_text(self) -> str:
         phrases = [*(r.phrase for r in self.record.regions), *self.record.captions]
-        return " . ".join(["", *(re.sub(r"[^a-z.-]+", " ", _QUOTED.sub(" ", p).lower()) for p in phrases), ""])
+        return " . ".join(
+            ["", *(re.sub(r"[^a-z.-]+", " ", _QUOTED.sub(" ", p).lower()) for p in phrases), ""]
+        )
 
     @cached_property
     def _phrase_words(self) -> frozenset[str]:
@@ -114,7 +135,9 @@ class View:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Every place that something speaks for, with how much does: 100 if it is named, else the number of its things."""
+        """Every place that something speaks for, with how much does: 100 if it is named, else the number of
+        its things.
+        """
         names = {o.name for o in self.record.objects}
         found = {place: sum(sign in names for sign in signs) for place, signs in PLACE_SIGNS.items()}
         for name in names & PLACE_WORDS.keys():
@@ -123,13 +146,18 @@ class View:
 
     @cached_property
     def place(self) -> str:
-        """The place the image shows: the only named one, or else the only one that at least three things tell; or ""."""
-        best = [place for place, n in self.places.items() if n >= 100] or [p for p, n in self.places.items() if n >= 3]
+        """The place the image shows: the only named one, or else the only one that at least three things
+        tell; or "".
+        """
+        best = [place for place, n in self.places.items() if n >= 100] or [
+            p for p, n in self.places.items() if n >= 3
+        ]
         return best[0] if len(best) == 1 else ""
 
     @cached_property
     def sky(self) -> str:
-        """The weather, by the place's or sky's attributes or a phrase about the sky, if all agree; else ""."""
+        """The weather, by the place's or sky's attributes or a phrase about the sky, if all agree; else "".
+        """
         told = {SKY_WORDS[a] for o in self.record.objects for a in o.attributes
                 if a in SKY_WORDS and (o.name == "sky" or (o.name in PLACE_WORDS and SKY_WORDS[a] == a))}
         for phrase in (r.phrase for r in self.record.regions):
@@ -138,15 +166,19 @@ class View:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """The different words read in the image: recognised text, else what region phrases quote; case aside."""
+        """The different words read in the image: recognised text, else what region phrases quote; case aside.
+        """
         read = [t.text.strip() for t in self.record.texts] or list(_quotes(self.record.regions))
         return tuple({text.lower(): text for text in reversed(read) if text}.values())
 
     @cached_property
     def acts(self) -> tuple[tuple[Thing, str, Thing], ...]:
         """(subject, act, object) where somebody or something does a thing, the act as in "riding"."""
-        triples = ((self.by_id.get(r.subject), _act(r.predicate), self.by_id.get(r.object)) for r in self.record.relations)
-        return tuple(dict.fromkeys((s, act, o) for s, act, o in triples if s and act and o))
+        triples = (
+            (self.by_id.get(r.subject), _act(r.predicate), self.by_id.get(r.object))
+            for r in self.record.relations
+        )
+        return tuple(dict.fromkeys((s, act, o) for s, act, o in triples if s and act and o and _animate(s)))
 
     @cached_property
     def n_people(self) -> int:
@@ -159,7 +191,9 @@ class View:
         return POSITIONS[3 * row + column]
 
     def part_is_clear(self, thing: Thing) -> bool:
-        """Whether a thing is small enough, and far enough from the borders between parts, to be in one of them."""
+        """Whether a thing is small enough, and far enough from the borders between parts, to be in one of
+        them.
+        """
         (x, y), record = thing.centre, self.record
         shares = (x / record.width, y / record.height)
         near = any(abs(share - border) < BORDER for share in shares for border in (1 / 3, 2 / 3))
@@ -173,8 +207,11 @@ class View:
         """Whether more than a sliver (a twentieth of the image's side) of a thing's box lies in a part."""
         row, column = divmod(POSITIONS.index(part), 3)
         x, y, width, height = thing.box
-        return (_shared(x, width, column / 3 * self.record.width, self.record.width / 3) > self.record.width / 20
-                and _shared(y, height, row / 3 * self.record.height, self.record.height / 3) > self.record.height / 20)
+        return (
+            _shared(x, width, column / 3 * self.record.width, self.record.width / 3) > self.record.width / 20
+            and _shared(y, height, row / 3 * self.record.height, self.record.height / 3)
+            > self.record.height / 20
+        )
 
     def direction(self, thing: Thing, seen_from: Thing) -> str:
         """Where a thing lies, seen from another: a direction only if one axis clearly dominates, else ""."""
@@ -218,11 +255,16 @@ def _shared(start: float, length: float, other_start: float, other_length: float
     return min(start + length, other_start + other_length) - max(start, other_start)
 
 
-def _thing(objects: list[ImageObject]) -> Thing:
-    words = [word for o in objects for word in o.attributes]
+def _thing(objects: list[ImageObject], dressed: bool) -> Thing:
+    unsure = dressed and head(objects[0].name) in PERSONS
+    words = [word for o in objects for word in o.attributes if not (unsure and word in COLOUR_WORDS)]
     colours = tuple(dict.fromkeys(COLOUR_WORDS[word] for word in words if word in COLOUR_WORDS))
     materials = tuple(dict.fromkeys(MATERIAL_WORDS[word] for word in words if word in MATERIAL_WORDS))
     return Thing(objects[0].name, objects[0].box, colours, materials, frozenset(o.object_id for o in objects))
+
+
+def _animate(thing: Thing) -> bool:
+    return head(thing.name) in ANIMATE
 
 
 def _act(predicate: str) -> str:

@@ -40,7 +40,8 @@ def load(name: str, **options: Any) -> ImageSource:
 
 
 def open_image(reference: str, root: Path | None = None) -> Image.Image:
-    """The picture of a reference, as RGB: "scheme:rest" is drawn, anything else is a path (relative ones from `root`).
+    """The picture of a reference, as RGB: "scheme:rest" is drawn, anything else is a path (relative ones from
+    `root`).
 
     A file that is missing or is not a whole image raises `KitError`.
     """
@@ -56,6 +57,8 @@ def _read(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("RGB")
     except FileNotFoundError as error:
-        raise KitError(f"no image at {str(path)!r}: check the path of the image folder in the profile's options") from error
+        raise KitError(
+            f"no image at {str(path)!r}: check the path of the image folder in the profile's options"
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise KitError(f"{str(path)!r} is not a whole image ({error}); fetch the file again") from error

@@ -11,7 +11,9 @@ EXPECTED = "one image record a line: image_id, image (path), width, height, and 
 
 
 class FolderSource:
-    """Images below `path`, described line by line in `annotations` (JSON of `ImageRecord`; image paths from `path`)."""
+    """Images below `path`, described line by line in `annotations` (JSON of `ImageRecord`; image paths from
+    `path`).
+    """
 
     def __init__(self, path: str, annotations: str = "annotations.jsonl"):
         self.root: Path | None = Path(path)
@@ -46,7 +48,9 @@ def _check(record: ImageRecord, where: str, earlier: dict[str, ImageRecord]) -> 
     if record.image_id in earlier:
         raise KitError(f"{where}: image_id {record.image_id!r} is there twice; ids must be unique")
     if record.width < 1 or record.height < 1:
-        raise KitError(f"{where}: width and height are {record.width} x {record.height}; expected pixels, at least 1")
+        raise KitError(
+            f"{where}: width and height are {record.width} x {record.height}; expected pixels, at least 1"
+        )
     known = {o.object_id for o in record.objects}
     if len(known) < len(record.objects):
         raise KitError(f"{where}: an object_id is there twice; ids must be unique within an image")

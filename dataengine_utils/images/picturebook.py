@@ -30,7 +30,9 @@ class SeedIds(Sequence[str]):
 
 
 class PicturebookSource:
-    """Pictures of one purpose's seeds, by default those kept for generation, which no benchmark question uses."""
+    """Pictures of one purpose's seeds, by default those kept for generation, which no benchmark question
+    uses.
+    """
 
     root: Path | None = None
 
@@ -45,7 +47,9 @@ class PicturebookSource:
         """The scene of a seed, in Visual Genome's schema."""
         if image_id not in self._ids:
             seeds = self._ids.seeds
-            raise KitError(f"picturebook has no image {image_id!r} here; ids are {seeds.start} to {seeds.stop - 1}")
+            raise KitError(
+                f"picturebook has no image {image_id!r} here; ids are {seeds.start} to {seeds.stop - 1}"
+            )
         return _record(int(image_id))
 
 

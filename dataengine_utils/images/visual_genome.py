@@ -1,8 +1,9 @@
 """Visual Genome's official JSON files (v1.0, v1.2, v1.4), merged into one record an image.
 
-The versions differ in spelling: an object's id is `id` or `object_id`, its name `name`, `names` or `object_names`, an
-image's entry is keyed by `id` or `image_id`; names and predicates come in any case
-(they are lower-cased; region phrases stay as they are, for they may quote text). Source: visualgenome.org, "Data" and its readme.
+The versions differ in spelling: an object's id is `id` or `object_id`, its name `name`, `names` or
+`object_names`, an image's entry is keyed by `id` or `image_id`; names and predicates come in any case (they
+are lower-cased; region phrases stay as they are, for they may quote text). Source: visualgenome.org, "Data"
+and its readme.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ EXPECTED = "Visual Genome's official file, unzipped (see visualgenome.org, Data)
 
 
 class VisualGenome:
-    """The annotations in folder `path`: image_data.json, and objects, attributes, relationships and region_descriptions.
+    """The annotations in folder `path`: image_data.json, and objects, attributes, relationships and
+    region_descriptions.
 
     Files other than image_data.json may be left out. Images lie in `path`/VG_100K and `path`/VG_100K_2.
     """
@@ -28,7 +30,9 @@ class VisualGenome:
         self._images = _by_image(read_list(Path(path, "image_data.json"), EXPECTED), "image_data.json")
         self._parts = {key: self._read(key) for key in ("objects", "attributes", "relationships", "regions")}
         if not any(self._parts.values()):
-            raise KitError(f"no annotations in {path!r} beside image_data.json; add objects.json or region_descriptions.json")
+            raise KitError(
+                f"no annotations in {path!r} beside image_data.json; add objects.json or region_descriptions.json"
+            )
 
     def ids(self) -> Sequence[str]:
         """The image ids in the order of image_data.json."""
@@ -41,8 +45,10 @@ class VisualGenome:
         try:
             return self._merge(image_id)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise KitError(f"image {image_id} in {self.root}: an annotation is not in Visual Genome's form ({error!r}); "
-                           f"expected {EXPECTED}") from error
+            raise KitError(
+                f"image {image_id} in {self.root}: an annotation is not in Visual Genome's form ({error!r}); "
+                f"expected {EXPECTED}"
+            ) from error
 
     def _read(self, key: str) -> dict[str, Entry]:
         name = "region_descriptions.json" if key == "regions" else f"{key}.json"
@@ -55,8 +61,12 @@ class VisualGenome:
         objects = _objects(found["objects"], found["attributes"])
         relations = _relations(found["relationships"], objects, found["objects"])
         return ImageRecord(
-            image_id=image_id, image="/".join(image["url"].split("/")[-2:]),
-            width=int(image["width"]), height=int(image["height"]), objects=tuple(objects.values()), relations=relations,
+            image_id=image_id,
+            image="/".join(image["url"].split("/")[-2:]),
+            width=int(image["width"]),
+            height=int(image["height"]),
+            objects=tuple(objects.values()),
+            relations=relations,
             regions=tuple(Region(" ".join(r["phrase"].split()), _box(r)) for r in found["regions"]),
         )
 
@@ -76,12 +86,18 @@ def _objects(objects: list[Entry], attributes: list[Entry]) -> dict[int, ImageOb
         known = merged.get(number)
         words = (*(known.attributes if known else ()), *map(_words, entry.get("attributes") or ()))
         box = known.box if known else _box(entry)
-        merged[number] = ImageObject(number, known.name if known else _name(entry), box, tuple(dict.fromkeys(words)))
+        merged[number] = ImageObject(
+            number, known.name if known else _name(entry), box, tuple(dict.fromkeys(words))
+        )
     return {number: o for number, o in merged.items() if o.name}
 
 
-def _relations(entries: list[Entry], objects: dict[int, ImageObject], listed: list[Entry]) -> tuple[Relation, ...]:
-    """Relations between object ids; an end that was merged into another object, or is named only here, is looked up."""
+def _relations(
+    entries: list[Entry], objects: dict[int, ImageObject], listed: list[Entry]
+) -> tuple[Relation, ...]:
+    """Relations between object ids; an end that was merged into another object, or is named only here, is
+    looked up.
+    """
     merged_into = {old: _id(entry) for entry in listed for old in entry.get("merged_object_ids") or ()}
 
     def end(entry: Entry) -> int:

@@ -1,4 +1,4 @@
-"""Students: the models that are evaluated and trained. `load(name)` gives one; nothing heavy is imported before that."""
+"""Students: the models that are evaluated and trained; nothing heavy is imported before `load(name)`."""
 
 import json
 import logging
@@ -23,41 +23,61 @@ CHECKPOINTS: dict[str, Path] = {"picturebook": Path(__file__).parent.parent / "p
 STUDENTS: dict[str, str] = {"llava": "dataengine_utils.models.image_text:ImageTextStudent"}
 """The class that runs a checkpoint, by the `model_type` of its config.json."""
 
-# The kit compiles nothing, and bitsandbytes' import alone would otherwise load torch's whole compiler (about a second).
+# The kit compiles nothing; otherwise bitsandbytes' import loads torch's whole compiler (a second).
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-# On CPUs with AVX512-BF16 bitsandbytes asks for an optional kernel package; we do not use that lossy path (checkpoint.py).
+# Threads that wait should sleep: on a busy two-core machine spinning ones made training four times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# On CPUs with AVX512-BF16 bitsandbytes misses an optional package, for a lossy path that checkpoint.py shuts.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The option a student ranks first: its letter, and one log-likelihood an option (nats, end token included)."""
+    """The option a student ranks first, and one log-likelihood an option (nats, end token included)."""
 
     letter: str
     scores: tuple[float, ...]
 
 
 class Student(Protocol):
-    """A model that answers questions about images. `open_image` turns a question's image reference into a picture."""
+    """A model that answers questions about images; `open_image` turns an image reference into a picture."""
 
     name: str
 
-    def choose(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
-               by: Literal["text", "letter"] = "text") -> list[Choice]:
-        """Rank each question's options by the likelihood of their whole text, or of their letter; order kept."""
+    def choose(
+        self,
+        questions: Sequence[Question],
+        open_image: OpenImage,
+        *,
+        batch_size: int,
+        by: Literal["text", "letter"] = "text",
+    ) -> list[Choice]:
+        """Rank each question's options by the likelihood of their text, or of their letter; order kept."""
 
-    def answer(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
-               max_new_tokens: int = 64) -> list[str]:
+    def answer(
+        self,
+        questions: Sequence[Question],
+        open_image: OpenImage,
+        *,
+        batch_size: int,
+        max_new_tokens: int = 64,
+    ) -> list[str]:
         """Answer each question by greedy text; order kept."""
 
 
-def load(name: str, *, adapter: Path | str | None = None, quantise: str = "none", dtype: str | None = None,
-         device: str | None = None) -> Student:
-    """The student `name`, with `adapter` (a peft folder) kept unmerged on top; raises `KitError` when it cannot be read.
+def load(
+    name: str,
+    *,
+    adapter: Path | str | None = None,
+    quantise: str = "none",
+    dtype: str | None = None,
+    device: str | None = None,
+) -> Student:
+    """The student `name`, with `adapter` (a peft folder) unmerged on top; `KitError` if it cannot be read.
 
-    `name` is "picturebook", a folder, a Hugging Face id, or "package.module:Class" for a student of one's own.
-    `quantise` is "none" or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to float32 on a CPU
-    and bfloat16 on a GPU; `device` defaults to the GPU when there is one.
+    `name` is "picturebook", a folder, a Hugging Face id, or "package.module:Class" for a student of one's
+    own. `quantise` is "none" or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to
+    float32 on a CPU and bfloat16 on a GPU; `device` defaults to the GPU when there is one.
     """
     kind = name if ":" in name and not Path(name).exists() else model_type(name)
     student = resolve("kind of student", STUDENTS, kind)
@@ -65,15 +85,17 @@ def load(name: str, *, adapter: Path | str | None = None, quantise: str = "none"
 
 
 def checkpoint_of(name: str) -> str:
-    """The folder or Hugging Face id behind a student's name; `KitError` for a path where no checkpoint lies."""
+    """The folder or Hugging Face id behind a student's name; `KitError` for a path without a checkpoint."""
     folder = CHECKPOINTS.get(name, Path(name))
     looks_like_path = name in CHECKPOINTS or name.startswith((".", "/", "~", "data/")) or folder.exists()
     if not looks_like_path:
         return name
     folder = folder.expanduser()
     if not (folder / "config.json").is_file():
-        raise KitError(f"student {name!r}: no checkpoint (config.json) in {folder}; known students: "
-                       f"{', '.join(CHECKPOINTS)}, a folder saved by save_pretrained, or a Hugging Face id")
+        raise KitError(
+            f"student {name!r}: no checkpoint (config.json) in {folder}; known students: "
+            f"{', '.join(CHECKPOINTS)}, a folder saved by save_pretrained, or a Hugging Face id"
+        )
     return str(folder)
 
 
@@ -88,5 +110,7 @@ def model_type(name: str) -> str:
     try:
         return str(json.loads(config_file.read_text(encoding="utf-8"))["model_type"])
     except (ValueError, KeyError, TypeError) as error:
-        raise KitError(f"student {name!r}: {config_file} is not a model's config ({error}); "
-                       "save the checkpoint again with save_pretrained") from error
+        raise KitError(
+            f"student {name!r}: {config_file} is not a model's config ({error}); "
+            "save the checkpoint again with save_pretrained"
+        ) from error

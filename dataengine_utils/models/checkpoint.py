@@ -45,10 +45,14 @@ def hub_model_type(name: str) -> str:
 
 
 def read_processor(name: str) -> Any:
-    """The processor (image processor, tokenizer, chat template) of a student; PIL images, no torchvision needed."""
-    processor = _read(name, "processor", lambda: AutoProcessor.from_pretrained(checkpoint_of(name), backend="pil"))
+    """A student's image processor (by PIL, torchvision is not needed), tokenizer and chat template."""
+    processor = _read(
+        name, "processor", lambda: AutoProcessor.from_pretrained(checkpoint_of(name), backend="pil")
+    )
     if not getattr(processor, "chat_template", None):
-        raise KitError(f"student {name!r} has no chat template; save one with its processor (chat_template.jinja)")
+        raise KitError(
+            f"student {name!r} has no chat template; save one with its processor (chat_template.jinja)"
+        )
     processor.tokenizer.padding_side = "left"
     return processor
 
@@ -59,48 +63,67 @@ def read_config(name: str) -> Any:
 
 
 def family_of_checkpoint(name: str, config: Any) -> Family:
-    """How this student is asked: by its own name if it ships with the kit, its config's `kit_family`, or its type."""
-    return family_of(name if name in CHECKPOINTS else getattr(config, "kit_family", None) or config.model_type)
+    """How this student is asked: by its name if it ships with the kit, `kit_family` in its config, or type."""
+    return family_of(
+        name if name in CHECKPOINTS else getattr(config, "kit_family", None) or config.model_type
+    )
 
 
-def read_model(name: str, family: Family, *, quantise: str, dtype: str | None, device: str | None) -> torch.nn.Module:
+def read_model(
+    name: str, family: Family, *, quantise: str, dtype: str | None, device: str | None
+) -> torch.nn.Module:
     """The model in evaluation mode on its device, with the language model's linear layers in NF4 if asked."""
     if quantise not in QUANTISATIONS:
         raise unknown_name("quantisation", quantise, QUANTISATIONS)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = getattr(torch, dtype or ("float32" if place == "cpu" else "bfloat16"))
-    options = {"dtype": kind, "device_map": {"": place}, "attn_implementation": "sdpa", "output_loading_info": True}
+    options = {
+        "dtype": kind,
+        "device_map": {"": place},
+        "attn_implementation": "sdpa",
+        "output_loading_info": True,
+    }
     if quantise == "nf4":
         options["quantization_config"] = _nf4(name, family, kind)
-    model, report = _read(name, "weights",
-                          lambda: AutoModelForImageTextToText.from_pretrained(checkpoint_of(name), **options))
-    problems = {kind: sorted(map(str, report.get(kind) or ()))[:3] for kind in
-                ("missing_keys", "unexpected_keys", "mismatched_keys") if report.get(kind)}
+    model, report = _read(
+        name, "weights", lambda: AutoModelForImageTextToText.from_pretrained(checkpoint_of(name), **options)
+    )
+    problems = {
+        kind: sorted(map(str, report.get(kind) or ()))[:3]
+        for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
+        if report.get(kind)
+    }
     if problems:
-        raise KitError(f"student {name!r}: the weights do not fit the config: {problems}; "
-                       "the checkpoint is damaged or of another model, save or download it again")
+        raise KitError(
+            f"student {name!r}: the weights do not fit the config: {problems}; "
+            "the checkpoint is damaged or of another model, save or download it again"
+        )
     _keep_full_precision_on_cpu(model)
     return model.eval()
 
 
 def attach_adapter(model: torch.nn.Module, name: str, adapter: Path, *, trainable: bool = False) -> Any:
-    """The peft model over `model` with the adapter's weights, unmerged; `KitError` if it belongs to another base."""
+    """The peft model over `model` with the adapter's weights, unmerged; `KitError` if of another base."""
     from peft import PeftModel
 
     folder = Path(adapter)
     if not (folder / "adapter_config.json").is_file():
-        raise KitError(f"no adapter in {folder} (adapter_config.json is missing); run notebook 06_train first")
+        raise KitError(
+            f"no adapter in {folder} (adapter_config.json is missing); run notebook 06_train first"
+        )
     _check_base(name, folder)
     with quiet():
         try:
             return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
         except _unreadable() as error:
-            raise KitError(f"adapter {folder} cannot be put on student {name!r}: {_first_line(error)}; "
-                           "train it again with notebook 06_train") from error
+            raise KitError(
+                f"adapter {folder} cannot be put on student {name!r}: {_first_line(error)}; "
+                "train it again with notebook 06_train"
+            ) from error
 
 
 def save_adapter(adapter: Any, name: str, folder: Path) -> None:
-    """Save a peft model's adapter whole (with the trained projector) and the name and mark of its base beside it."""
+    """Save a peft model's adapter whole (with the trained projector), and the mark of its base beside it."""
     with quiet():
         adapter.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
@@ -109,7 +132,7 @@ def save_adapter(adapter: Any, name: str, folder: Path) -> None:
 
 
 def fingerprint(name: str) -> str:
-    """A mark of a local checkpoint: its config and sixteen rows of each embedding-like tensor; "" for hub names.
+    """A mark of a local checkpoint: the hash of its config and of a few rows of weights; "" for hub names.
 
     Cheap at any size, and different for two trainings of one architecture.
     """
@@ -129,7 +152,7 @@ def fingerprint(name: str) -> str:
 
 
 def _check_base(name: str, folder: Path) -> None:
-    """Refuse an adapter of another base; one without our mark (trained elsewhere) is left to peft's own checks."""
+    """Refuse an adapter of another base; one without our mark (trained elsewhere) is left to peft's checks."""
     mark = folder / BASE_FILE
     if not mark.is_file():
         return
@@ -137,11 +160,15 @@ def _check_base(name: str, folder: Path) -> None:
         base = json.loads(mark.read_text(encoding="utf-8"))
         trained_on, expected = base["student"], base["fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
-        raise KitError(f"adapter {folder}: {BASE_FILE} is damaged ({error}); train it again with notebook 06_train") from error
+        raise KitError(
+            f"adapter {folder}: {BASE_FILE} is damaged ({error}); train it again with notebook 06_train"
+        ) from error
     differs = expected != fingerprint(name) if expected else trained_on != name
     if differs:
-        raise KitError(f"adapter {folder} was trained on another base ({trained_on!r}, {expected or 'no mark'}) than "
-                       f"student {name!r} ({fingerprint(name) or 'no mark'}); train it again with notebook 06_train")
+        raise KitError(
+            f"adapter {folder} was trained on another base ({trained_on!r}, {expected or 'no mark'}) than "
+            f"student {name!r} ({fingerprint(name) or 'no mark'}); train it again with notebook 06_train"
+        )
 
 
 def _nf4(name: str, family: Family, kind: torch.dtype) -> Any:
@@ -151,17 +178,26 @@ def _nf4(name: str, family: Family, kind: torch.dtype) -> Any:
     config = read_config(name)
     with torch.device("meta"), quiet():
         skeleton = AutoModelForImageTextToText.from_config(config)
-    skip = [path for path, module in skeleton.named_modules()
-            if isinstance(module, torch.nn.Linear) and not path.startswith(f"{family.language_model}.")]
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                              bnb_4bit_compute_dtype=kind, llm_int8_skip_modules=skip)
+    skip = [
+        path
+        for path, module in skeleton.named_modules()
+        if isinstance(module, torch.nn.Linear) and not path.startswith(f"{family.language_model}.")
+    ]
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=kind,
+        llm_int8_skip_modules=skip,
+    )
 
 
 def _keep_full_precision_on_cpu(model: torch.nn.Module) -> None:
     """Keep bitsandbytes on CPUs from computing in bfloat16 when it is not training.
 
-    Where a CPU has AVX512-BF16, `Linear4bit` repacks its weights at the first evaluation and rounds activations and
-    scales: evaluation would then differ from training, from other machines, and between batch sizes.
+    Where a CPU has AVX512-BF16, `Linear4bit` repacks its weights at the first evaluation and rounds
+    activations and scales: evaluation would then differ from training, from other machines, and between batch
+    sizes.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -173,8 +209,10 @@ def _read(name: str, what: str, read: Any) -> Any:
         try:
             return read()
         except _unreadable() as error:
-            raise KitError(f"student {name!r}: its {what} cannot be read ({_first_line(error)}); check the name, or "
-                           "save or download the checkpoint again") from error
+            raise KitError(
+                f"student {name!r}: its {what} cannot be read ({_first_line(error)}); check the name, or "
+                "save or download the checkpoint again"
+            ) from error
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

@@ -1,4 +1,4 @@
-"""Any transformers image-text-to-text student of the LLaVA form: options ranked in one pass, greedy answers, in batches."""
+"""Transformers' image-text-to-text models of the LLaVA form: options ranked in one pass, greedy answers."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,8 +32,15 @@ class ImageTextStudent:
         self.pad_id = processor.tokenizer.pad_token_id or 0
 
     @classmethod
-    def from_checkpoint(cls, name: str, *, adapter: Path | str | None = None, quantise: str = "none",
-                        dtype: str | None = None, device: str | None = None) -> "ImageTextStudent":
+    def from_checkpoint(
+        cls,
+        name: str,
+        *,
+        adapter: Path | str | None = None,
+        quantise: str = "none",
+        dtype: str | None = None,
+        device: str | None = None,
+    ) -> "ImageTextStudent":
         """Read a checkpoint, and an adapter on top; see `models.load`."""
         config = read_config(name)
         family = family_of_checkpoint(name, config)
@@ -49,26 +56,43 @@ class ImageTextStudent:
         """Where the model computes."""
         return self.model.device
 
-    def choose(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
-               by: Literal["text", "letter"] = "text") -> list[Choice]:
-        """Rank each question's options in one pass: the prompt once, the options behind it under a block mask.
+    def choose(
+        self,
+        questions: Sequence[Question],
+        open_image: OpenImage,
+        *,
+        batch_size: int,
+        by: Literal["text", "letter"] = "text",
+    ) -> list[Choice]:
+        """Rank each question's options in one pass: the prompt once, the options under a block mask.
 
-        The score of an option is the sum of the log-likelihoods of its tokens and the end token (the mean would favour
-        long options). The first of equal options wins.
+        The score of an option is the sum of the log-likelihoods of its tokens and the end token (the mean
+        would favour long options). The first of equal options wins.
         """
         encoded = [self._encode_options(question, by) for question in questions]
-        rows = make_rows([question.image for question in questions], encoded,
-                         max_questions=min(QUESTIONS_PER_ROW, batch_size))
+        rows = make_rows(
+            [question.image for question in questions],
+            encoded,
+            max_questions=min(QUESTIONS_PER_ROW, batch_size),
+        )
         choices: dict[int, Choice] = {}
         for batch in self._batches(rows, batch_size):
             scores = iter(self.score(batch, open_image).tolist())
-            for key, item in ((key, item) for row in batch for key, item in zip(row.keys, row.questions, strict=True)):
+            for key, item in (
+                (key, item) for row in batch for key, item in zip(row.keys, row.questions, strict=True)
+            ):
                 values = tuple(next(scores) for _ in item.answers)
                 choices[key] = Choice(LETTERS[values.index(max(values))], values)
         return [choices[key] for key in range(len(questions))]
 
-    def answer(self, questions: Sequence[Question], open_image: OpenImage, *, batch_size: int,
-               max_new_tokens: int = 64) -> list[str]:
+    def answer(
+        self,
+        questions: Sequence[Question],
+        open_image: OpenImage,
+        *,
+        batch_size: int,
+        max_new_tokens: int = 64,
+    ) -> list[str]:
         """Greedy text, in batches of like length, padded on the left; stops at the end token."""
         encoded = [self._encode_open(question) for question in questions]
         rows = make_rows([question.image for question in questions], encoded, max_questions=1)
@@ -86,17 +110,19 @@ class ImageTextStudent:
         return answer_log_likelihoods(self.logits(batch, features), batch)
 
     def logits(self, batch: Packed, features: torch.Tensor) -> torch.Tensor:
-        """The model's logits at the kept places, (places, vocabulary), for frozen features (rows, image tokens, width)."""
+        """Logits (kept places, vocabulary) for frozen features (rows, image tokens, tower width)."""
         return packed_logits(self.model, self.features.projector, batch, features)
 
     def _encode_options(self, question: Question, by: str) -> Encoded:
         if len(question.options) < 2:
-            raise KitError(f"question {question.id!r} has {len(question.options)} options, and ranking needs two or more; "
-                           "set answer_mode to \"generate\" for open questions")
+            raise KitError(
+                f"question {question.id!r} has {len(question.options)} options, ranking needs two or more; "
+                'set answer_mode to "generate" for open questions'
+            )
         if by == "text":
             return self.encoder.encode(question.question, question.options, "short", question.options)
         if by == "letter":
-            letters = LETTERS[:len(question.options)]
+            letters = LETTERS[: len(question.options)]
             return self.encoder.encode(question.question, question.options, "choice", letters)
         raise unknown_name("way to choose", by, ("text", "letter"))
 
@@ -107,7 +133,9 @@ class ImageTextStudent:
     def _batches(self, rows: list[Row], batch_size: int) -> Iterator[list[Row]]:
         """Batches of rows of like length, under one progress bar (shown on terminals only)."""
         by_length = sorted(rows, key=lambda row: -row.n_tokens())
-        with tqdm(total=sum(len(row.keys) for row in rows), unit=" questions", leave=False, disable=None) as bar:
+        with tqdm(
+            total=sum(len(row.keys) for row in rows), unit=" questions", leave=False, disable=None
+        ) as bar:
             for batch in make_batches(by_length, batch_size):
                 yield batch
                 bar.update(sum(len(row.keys) for row in batch))
@@ -115,25 +143,45 @@ class ImageTextStudent:
     @torch.inference_mode()
     def _generate(self, rows: Sequence[Row], open_image: OpenImage, max_new_tokens: int) -> list[str]:
         features = self.features.get([row.image for row in rows], open_image)
-        prompts = [[*item.head[:-1], *[item.head[-1]] * features.shape[1], *item.tail]
-                   for item in (row.questions[0] for row in rows)]
+        prompts = [
+            [*item.head[:-1], *[item.head[-1]] * features.shape[1], *item.tail]
+            for item in (row.questions[0] for row in rows)
+        ]
         width = max(map(len, prompts))
-        ids = torch.tensor([[self.pad_id] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device)
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.device)
+        ids = torch.tensor(
+            [[self.pad_id] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.device
+        )
         embedded = self.model.get_input_embeddings()(ids)
         pictures = self.features.projector(features.to(embedded.device, embedded.dtype))
         is_image = (ids == self.encoder.image_token_id)[..., None]
         embedded = embedded.masked_scatter(is_image, pictures.to(embedded.dtype))
-        out = self.model.generate(inputs_embeds=embedded, attention_mask=mask, max_new_tokens=max_new_tokens,
-                                  do_sample=False, num_beams=1, pad_token_id=self.pad_id)
+        out = self.model.generate(
+            inputs_embeds=embedded,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=self.pad_id,
+        )
         return [self.encoder.decode(reply) for reply in out.tolist()]
 
 
-def packed_logits(model: torch.nn.Module, projector: torch.nn.Module, batch: Packed, features: torch.Tensor) -> torch.Tensor:
+def packed_logits(
+    model: torch.nn.Module, projector: torch.nn.Module, batch: Packed, features: torch.Tensor
+) -> torch.Tensor:
     """Project frozen features and run the model over a packed batch; logits (kept places, vocabulary)."""
     parameter = next(projector.parameters())
     pictures = projector(features.to(parameter.device, parameter.dtype))
     images = BaseModelOutputWithPooling(pooler_output=list(pictures))
-    out = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, position_ids=batch.position_ids,
-                mm_encoder_outputs={"image": images}, logits_to_keep=batch.keep, use_cache=False)
+    out = model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        mm_encoder_outputs={"image": images},
+        logits_to_keep=batch.keep,
+        use_cache=False,
+    )
     return out.logits

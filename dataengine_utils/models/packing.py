@@ -1,7 +1,8 @@
-"""Many questions and answers about one image in one sequence: each sees the image, its own question and itself only.
+"""Questions and answers about one image in one sequence: each sees the image, its question and itself only.
 
-A row is a tree: image -> questions -> answers. Positions go on along each branch as if the branch stood alone, so the
-packed forward pass equals separate passes to rounding, while the image's tokens are computed once.
+A row is a tree: image -> questions -> answers. Positions go on along each branch as if the branch stood
+alone, so the packed forward pass equals separate passes to rounding, while the image's tokens are computed
+once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,8 +39,8 @@ class Packed:
     """A batch of rows as tensors; `scored` counts the answer tokens of all rows, S.
 
     input_ids, position_ids (rows, tokens); attention_mask (rows, 1, tokens, tokens), True = may attend;
-    keep (rows, tokens), True where logits are needed; sources (S,) index the kept logits that predict each answer token;
-    labels (S,) those tokens; owners (S,) the running number of the answer a token belongs to.
+    keep (rows, tokens), True where logits are needed; sources (S,) index the kept logits that predict each
+    answer token; labels (S,) those tokens; owners (S,) the running number of the answer a token belongs to.
     """
 
     input_ids: torch.Tensor
@@ -56,16 +57,19 @@ class Packed:
 
 
 def make_rows(images: Sequence[str], encoded: Sequence[Encoded], *, max_questions: int) -> list[Row]:
-    """Gather questions about the same image (and with the same text before it) in rows of at most `max_questions`."""
+    """Gather questions about one image (with the same text before it) in rows of at most `max_questions`."""
     groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for key, (image, item) in enumerate(zip(images, encoded, strict=True)):
         groups.setdefault((image, item.head), []).append(key)
-    return [Row(image, tuple(encoded[key] for key in part), tuple(part))
-            for (image, _), keys in groups.items() for part in _chunks(keys, max_questions)]
+    return [
+        Row(image, tuple(encoded[key] for key in part), tuple(part))
+        for (image, _), keys in groups.items()
+        for part in _chunks(keys, max_questions)
+    ]
 
 
 def make_batches(rows: Sequence[Row], batch_size: int) -> Iterator[list[Row]]:
-    """Batches of rows in the given order, each filled up to `batch_size` questions (never split rows, never empty)."""
+    """Batches of whole rows in the given order, each filled up to `batch_size` questions."""
     batch: list[Row] = []
     for row in rows:
         if batch and sum(len(other.keys) for other in batch) + len(row.keys) > batch_size:
@@ -90,14 +94,19 @@ def pack(rows: Sequence[Row], image_lengths: Sequence[int], *, pad_id: int) -> P
     for draft in drafts:
         owners += [n_owners + owner for owner in draft.owners]
         n_owners += draft.owners[-1] + 1
-    return Packed(input_ids=ids, position_ids=_padded([draft.positions for draft in drafts], width, 0),
-                  attention_mask=_tree_mask(question, branch), keep=keep.view_as(ids),
-                  sources=(keep.cumsum(0) - 1)[places], owners=torch.tensor(owners),
-                  labels=torch.tensor([label for draft in drafts for label in draft.labels]))
+    return Packed(
+        input_ids=ids,
+        position_ids=_padded([draft.positions for draft in drafts], width, 0),
+        attention_mask=_tree_mask(question, branch),
+        keep=keep.view_as(ids),
+        sources=(keep.cumsum(0) - 1)[places],
+        owners=torch.tensor(owners),
+        labels=torch.tensor([label for draft in drafts for label in draft.labels]),
+    )
 
 
 def answer_log_likelihoods(logits: torch.Tensor, batch: Packed) -> torch.Tensor:
-    """Summed log-likelihood (nats, float64) of every answer with its end token; `logits` are (kept places, vocabulary)."""
+    """Log-likelihood (nats, float64) of every answer with its end token; logits (kept places, vocabulary)."""
     chosen = torch.log_softmax(logits.float(), dim=-1)[batch.sources, batch.labels].double()
     totals = torch.zeros(int(batch.owners[-1]) + 1, dtype=torch.float64, device=chosen.device)
     return totals.index_add_(0, batch.owners, chosen)
@@ -154,4 +163,4 @@ def _padded(lists: Sequence[list[int]], width: int, value: int) -> torch.Tensor:
 
 
 def _chunks(items: list[int], size: int) -> Iterator[list[int]]:
-    return (items[start:start + size] for start in range(0, len(items), size))
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -9,13 +9,15 @@ DEFAULT_LIMIT = 1 << 30
 
 
 class FrozenFeatures:
-    """What the tower says about each image reference, just before the projector: (image tokens, tower width), on the CPU.
+    """What the tower says about each image, before the projector: (image tokens, tower width), on the CPU.
 
-    The tower is never trained, so this does not change; the projector may be, and is applied by the caller. Features are
-    kept until `limit` bytes are full; what does not fit is computed again when asked for.
+    The tower is never trained, so this does not change; the projector may be, and is applied by the caller.
+    Features are kept until `limit` bytes are full; what does not fit is computed again when asked for.
     """
 
-    def __init__(self, model: torch.nn.Module, projector: str, image_processor: Any, *, limit: int = DEFAULT_LIMIT):
+    def __init__(
+        self, model: torch.nn.Module, projector: str, image_processor: Any, *, limit: int = DEFAULT_LIMIT
+    ):
         self._model = model
         self._projector_path = projector
         self._image_processor = image_processor
@@ -24,11 +26,11 @@ class FrozenFeatures:
 
     @property
     def projector(self) -> torch.nn.Module:
-        """The module that maps tower features to the language model's width (also when peft has wrapped it)."""
+        """The module that maps tower features to the language model's width (peft may have wrapped it)."""
         return self._model.get_submodule(self._projector_path)
 
     def get(self, references: Sequence[str], open_image: Callable[[str], Any]) -> torch.Tensor:
-        """Features of the images in order, (images, image tokens, tower width); unknown ones go through in one batch."""
+        """Features in order, (images, image tokens, tower width); new images go through in one batch."""
         known = {name: self._kept[name] for name in references if name in self._kept}
         new = [name for name in dict.fromkeys(references) if name not in known]
         if new:
@@ -47,7 +49,9 @@ class FrozenFeatures:
         self._model.eval()
         try:
             place = next(self.projector.parameters())
-            self._model.get_image_features(**{name: value.to(place.device, place.dtype) for name, value in inputs.items()})
+            self._model.get_image_features(
+                **{name: value.to(place.device, place.dtype) for name, value in inputs.items()}
+            )
         finally:
             hook.remove()
             self._model.train(training)

@@ -14,9 +14,9 @@ FORMS = ("short", "direct", "choice", "shuffled")
 class Family:
     """What differs between families of students.
 
-    `wordings` gives the user's text by form; `{question}` and `{options}` ("A. cat" lines) are filled in. `answer_form`
-    is the form in which `answer()` asks a question that has options. `separator` stands between the chat template's
-    last sign and the answer. The paths name modules of the transformers model.
+    `wordings` gives the user's text by form; `{question}` and `{options}` ("A. cat" lines) are filled in.
+    `answer_form` is the form in which `answer()` asks a question that has options. `separator` stands between
+    the chat template's last sign and the answer. The paths name modules of the transformers model.
     """
 
     name: str
@@ -27,16 +27,26 @@ class Family:
     language_model: str = "model.language_model"
 
 
-_PLAIN = {"short": "{question}", "direct": "{question}", "choice": "{question}\n{options}",
-          "shuffled": "{question}\n{options}"}
+_PLAIN = {
+    "short": "{question}",
+    "direct": "{question}",
+    "choice": "{question}\n{options}",
+    "shuffled": "{question}\n{options}",
+}
 _LETTER = "{question}\n{options}\nAnswer with the option's letter from the given choices directly."
 
 FAMILIES: dict[str, Family] = {
     "picturebook": Family("picturebook", _PLAIN, answer_form="short"),
     # The suffix lines of LLaVA-1.5's own training and evaluation (haotian-liu/LLaVA, docs/Evaluation.md).
-    "llava": Family("llava", {
-        "short": "{question}\nAnswer the question using a single word or phrase.",
-        "direct": "{question}", "choice": _LETTER, "shuffled": _LETTER}),
+    "llava": Family(
+        "llava",
+        {
+            "short": "{question}\nAnswer the question using a single word or phrase.",
+            "direct": "{question}",
+            "choice": _LETTER,
+            "shuffled": _LETTER,
+        },
+    ),
 }
 
 
@@ -52,14 +62,16 @@ def prompt(question: str, options: Sequence[str], form: str, family: Family) -> 
     if form not in family.wordings:
         raise unknown_name("form of question", form, list(family.wordings))
     if len(options) > len(LETTERS):
-        raise KitError(f"question {question!r:.60} has {len(options)} options; at most {len(LETTERS)} have letters")
+        raise KitError(
+            f"question {question!r:.60} has {len(options)} options; at most {len(LETTERS)} have letters"
+        )
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
     return family.wordings[form].format(question=question, options=lines)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of one question: `head` ends in the one image token, `tail` ends the prompt, `answers` end in </s>."""
+    """Token ids: `head` ends in the one image token, `tail` ends the prompt, `answers` end in </s>."""
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
@@ -68,7 +80,7 @@ class Encoded:
 
 @dataclass
 class Encoder:
-    """Turns a question and candidate answers into token ids by the processor's chat template and tokenizer."""
+    """Turns a question and its answers into token ids by the processor's chat template and tokenizer."""
 
     processor: Any
     family: Family
@@ -80,10 +92,14 @@ class Encoder:
         """The ids of the prompt, split after the image token, and of each answer with its end token."""
         ids = self._tokenise(self._render(prompt(question, options, form, self.family), True), special=True)
         if ids.count(self.image_token_id) != 1:
-            raise KitError(f"the prompt {question!r:.60} has {ids.count(self.image_token_id)} image tokens, not 1; "
-                           "a question must not contain the image token")
+            raise KitError(
+                f"the prompt {question!r:.60} has {ids.count(self.image_token_id)} image tokens, not 1; "
+                "a question must not contain the image token"
+            )
         cut = ids.index(self.image_token_id) + 1
-        return Encoded(tuple(ids[:cut]), tuple(ids[cut:]), tuple(self._answer_ids(answer) for answer in answers))
+        return Encoded(
+            tuple(ids[:cut]), tuple(ids[cut:]), tuple(self._answer_ids(answer) for answer in answers)
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated ids, without special tokens and outer spaces."""
@@ -91,8 +107,9 @@ class Encoder:
 
     def _render(self, text: str, answering: bool) -> str:
         content = [{"type": "image"}, {"type": "text", "text": text}]
-        return self.processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False,
-                                                  add_generation_prompt=answering)
+        return self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=answering
+        )
 
     def _tokenise(self, text: str, special: bool) -> list[int]:
         tokenizer = self.processor.tokenizer
@@ -100,14 +117,16 @@ class Encoder:
         return tokenizer(text, add_special_tokens=special and not twice)["input_ids"]
 
     def _answer_ids(self, answer: str) -> tuple[int, ...]:
-        """An answer's ids as they follow the prompt (" A" and "A" are different tokens), with the end token."""
+        """An answer's ids as they follow the prompt (" A" is not "A"), with the end token."""
         if answer not in self._answers:
             before = self._tokenise(self._assistant_sign(), special=False)
             after = self._tokenise(self._assistant_sign() + self.family.separator + answer, special=False)
-            if after[:len(before)] != before or len(after) == len(before):
-                raise KitError(f"the tokenizer cannot separate the answer {answer!r} from the prompt before it; an answer "
-                               "must hold at least one sign, and the family's separator must start a new token")
-            self._answers[answer] = (*after[len(before):], self.processor.tokenizer.eos_token_id)
+            if after[: len(before)] != before or len(after) == len(before):
+                raise KitError(
+                    f"the tokenizer cannot separate the answer {answer!r} from the prompt before it; an answer "
+                    "must hold at least one sign, and the family's separator must start a new token"
+                )
+            self._answers[answer] = (*after[len(before) :], self.processor.tokenizer.eos_token_id)
         return self._answers[answer]
 
     def _assistant_sign(self) -> str:

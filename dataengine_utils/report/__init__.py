@@ -13,7 +13,7 @@ from .page import Html, element, headline, html, join, page, section, side_by_si
 
 
 def build_report(run: Run, path: Path | None = None) -> Path:
-    """Write the run's report as one self-contained HTML file and return its path (default: report.html in the run).
+    """Write the run's report, one self-contained HTML file, and return its path (default: report.html).
 
     Works on a run at any stage: what is not there yet is named with the notebook that writes it.
     """
@@ -85,7 +85,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Run, list[Iteration]], list[Any]]], ..
     ("weakness", "Weak types and shares", scores.weakness),
     ("bad-cases", "Bad cases", work.bad_cases),
     ("samples", "Samples", work.samples),
-    ("generation", "Replies", work.generation),
+    ("replies", "Replies", work.replies),
     ("prompt", "Prompt", work.prompt),
     ("training", "Training", work.training),
     ("settings", "Settings", _settings),

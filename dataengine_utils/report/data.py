@@ -19,7 +19,10 @@ Changes = dict[str, tuple[Paired, float]]
 
 
 def measured(iterations: Sequence[Iteration]) -> tuple[str, list[dict[str, Any]]]:
-    """The split to report (sealed where there is one), and metrics.json of iterations 0, 1, … up to the first without."""
+    """The split to report (sealed where there is one), and the metrics of iterations 0, 1, ….
+
+    The first iteration without metrics ends the list.
+    """
     found = []
     for number, iteration in enumerate(iterations):
         if iteration.number != number or not iteration.has("metrics"):
@@ -61,7 +64,7 @@ def last_with(iterations: Sequence[Iteration], artifact: str) -> Iteration | Non
 def spread(
     items: Sequence[Item], question_type: Callable[[Item], str], order: Sequence[str], n: int
 ) -> list[Item]:
-    """At most `n` items: one of each type in this order (then of the others), then a second of each, and so on."""
+    """At most `n` items: one of each type in this order (then of the others), then a second of each, …"""
     waiting = defaultdict(list)
     for item in items:
         waiting[question_type(item)].append(item)

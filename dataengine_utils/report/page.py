@@ -1,4 +1,4 @@
-"""The report's look: escaped HTML pieces, one style sheet, nothing fetched. What is shown is decided in `report.py`."""
+"""The report's look: escaped pieces of HTML and one style sheet; nothing is fetched."""
 
 import base64
 import io
@@ -60,7 +60,7 @@ def table(
     groups: Sequence[tuple[str, int]] = (),
     last_is_total: bool = False,
 ) -> Html:
-    """A table whose first `n_text` columns are text and the others numbers; `groups` are (title, columns) above them."""
+    """A table of `n_text` columns of text, then of numbers; `groups` are (title, columns) above them."""
 
     def cells(tag: str, row: Sequence[object]) -> Html:
         return element(
@@ -144,7 +144,8 @@ def page(title: str, header: Html, sections: Sequence[tuple[str, str]], body: Ht
     contents = join(element("a", name, href=f"#{anchor}") for anchor, name in sections)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"{element('header', header)}\n{element('nav', contents, aria_label='Contents')}\n"
         f"{element('main', body)}\n</body>\n</html>\n"
@@ -156,7 +157,8 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 STYLE = """
-:root { color-scheme: light; --ink: #1d2329; --soft: #59636e; --line: #dfe3e8; --tint: #f5f7f9; --accent: #00568a; }
+:root { color-scheme: light; --ink: #1d2329; --soft: #59636e;
+  --line: #dfe3e8; --tint: #f5f7f9; --accent: #00568a; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1080px; padding: 40px 32px 80px; background: #fff; color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
@@ -167,17 +169,21 @@ p { margin: 0 0 14px; max-width: 72ch; }
 code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 section { margin-top: 60px; }
 .over, .lead { color: var(--soft); }
-.over { margin: 0; }
+.over { margin: 0; max-width: none; }
 .note { color: var(--soft); font-size: 14px; margin-top: 10px; }
 .absent { background: var(--tint); border-radius: 6px; padding: 12px 16px; color: var(--soft); }
 nav { margin-top: 30px; padding: 10px 0; border: solid var(--line); border-width: 1px 0; }
-nav a { color: var(--accent); text-decoration: none; margin-right: 22px; white-space: nowrap; display: inline-block; }
+nav a { color: var(--accent); text-decoration: none; margin-right: 22px;
+  white-space: nowrap; display: inline-block; }
 nav a:hover, nav a:focus { text-decoration: underline; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px 34px; margin-top: 30px; }
-.numbers b { display: block; font-size: 30px; line-height: 1.2; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px 34px;
+  margin-top: 30px; }
+.numbers b { display: block; font-size: 30px; line-height: 1.2; letter-spacing: -0.02em;
+  font-variant-numeric: tabular-nums; }
 .numbers span { color: var(--soft); font-size: 14.5px; }
 .plot { display: block; max-width: 100%; height: auto; margin: 14px 0 20px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 0 28px; align-items: start; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 0 28px;
+  align-items: start; }
 .plots h3 { margin-bottom: 0; }
 .wide { overflow-x: auto; margin: 18px 0 8px; }
 table { border-collapse: collapse; font-size: 15px; line-height: 1.35; font-variant-numeric: tabular-nums; }
@@ -192,7 +198,8 @@ thead .blank { border-bottom: 0; }
 tr.total th, tr.total td { font-weight: 650; border-top: 1.5px solid #9aa4ae; border-bottom: 0; }
 td small { color: var(--soft); font-size: 13px; }
 .up { color: #00553b; font-weight: 650; } .down { color: #a33b00; font-weight: 650; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 26px 24px; margin-top: 18px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 26px 24px;
+  margin-top: 18px; }
 figure { margin: 0; break-inside: avoid; }
 figure img, .missing { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; display: block;
   background: var(--tint); }
@@ -206,7 +213,8 @@ ol { padding-left: 24px; margin: 6px 0 14px; max-width: 76ch; }
 .settings { columns: 2 380px; column-gap: 48px; margin: 14px 0; font-size: 14.5px; }
 .settings div { display: flex; gap: 14px; justify-content: space-between; break-inside: avoid; padding: 4px 0;
   border-bottom: 1px solid var(--line); }
-.settings dt { color: var(--soft); white-space: nowrap; } .settings dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
+.settings dt { color: var(--soft); white-space: nowrap; }
+.settings dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
 @media print {
   @page { margin: 14mm; }
   body { font-size: 11pt; max-width: none; padding: 0; }
@@ -218,6 +226,10 @@ ol { padding-left: 24px; margin: 6px 0 14px; max-width: 76ch; }
   .cards { grid-template-columns: repeat(4, 1fr); gap: 12pt; }
   .plots { grid-template-columns: 1fr 1fr; }
   figcaption, table, .settings { font-size: 9pt; }
-  th, td { padding-right: 12pt; }
+  th, td { padding-right: 9pt; }
+  thead th { font-size: 8.5pt; }
+  .numbers { grid-template-columns: repeat(4, 1fr); gap: 12pt; }
+  .numbers b { font-size: 16pt; }
+  .numbers span { font-size: 9pt; }
 }
 """

@@ -13,17 +13,18 @@ from .page import Html, absent, element, figure, join, note, side_by_side, table
 
 
 def progress(_: Run, iterations: list[Iteration]) -> list[Any]:
+    """Scores over iterations: the lead, the figure, the table with changes, and how they were tested."""
     split, tables = measured(iterations)
     if not tables:
         return ["", absent("Scores", "01_evaluate")]
     changed = changes(iterations, split, len(tables))
+    lead = f"Right answers of the base student on the {split} questions, with 95 % intervals."
+    if len(tables) > 1:
+        lead = (
+            f"Right answers on the {split} questions: the base student (iteration 0, dashed), then after "
+            "each round of new data. Bands are 95 % intervals, numbers the change in points."
+        )
     drawing = figure(plots.progress(tables, split), _progress_alt(tables, split))
-    lead = (
-        "The student's right answers before any training (iteration 0) and after each round of new data, with "
-        f"95 % intervals, on the {split} questions."
-        if len(tables) > 1
-        else f"The base student's right answers on the {split} questions, with 95 % intervals."
-    )
     return [lead, drawing, _score_table(tables, split, changed), _method(tables[-1][split], changed)]
 
 
@@ -34,11 +35,8 @@ def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: Changes)
     rows = []
     for name in [*names, "all"]:
         scores = [t[split]["overall"] if name == "all" else t[split]["types"][name] for t in tables]
-        row = [
-            "All questions" if name == "all" else name,
-            f"{scores[0]['n']:,}",
-            *[percent(s["accuracy"]) for s in scores],
-        ]
+        row: list[Any] = ["All questions" if name == "all" else name, f"{scores[0]['n']:,}"]
+        row += [percent(score["accuracy"]) for score in scores]
         rows.append(row + (_change_cells(*changed[name]) if changed else []))
     return table(f"Right answers, % of {split} questions", header, rows, last_is_total=True)
 
@@ -55,43 +53,38 @@ def _method(metrics: dict[str, Any], changed: Changes) -> Html:
     parts = []
     if changed:
         parts.append(
-            "Change: the last iteration against iteration 0 in percentage points, on the same questions (Tango's "
-            "score interval). Higher and lower: McNemar's exact test, adjusted over the types by Holm's method, "
-            f"below {SIGNIFICANT:g}; – is a change that chance alone could make."
+            "Change: the last iteration against iteration 0 in percentage points, on the same questions "
+            "(Tango's score interval). Higher and lower: McNemar's exact test, adjusted over the types by "
+            f"Holm's method, below {SIGNIFICANT:g}; – is a change that chance alone could make."
         )
     unparsed = metrics["overall"]["unparsed"]
     if unparsed:
-        parts.append(
-            f"{unparsed:,} replies of the last iteration could not be read as an answer and count as not right."
-        )
+        parts.append(f"{unparsed:,} replies of the last iteration could not be read as an answer: not right.")
     return note(*parts) if parts else Html("")
 
 
 def _progress_alt(tables: Sequence[dict[str, Any]], split: str) -> str:
     scores = ", ".join(f"{percent(metrics[split]['overall']['accuracy'])} %" for metrics in tables)
-    return f"Right answers on the {split} questions by iteration, overall {scores}; the table below has every type"
+    return f"Right answers on the {split} questions by iteration, overall {scores}; the table has every type"
 
 
 def weakness(_: Run, iterations: list[Iteration]) -> list[Any]:
+    """How weak each type was, and how much was asked for it, per iteration."""
     known = [it for it in iterations if it.has("weakness")]
     if not known:
         return ["", absent("The weakness table", "02_weakness")]
     tables = [it.load("weakness") for it in known]
-    planned = [
-        shares(t, it.load("queries")) if it.has("queries") else None
-        for it, t in zip(known, tables, strict=True)
-    ]
-    drawings = [
-        _shares(it.number, rows)
-        for it, rows in zip(known, planned, strict=True)
-        if rows
+    drawn = [
+        shares(weak, it.load("queries")) if it.has("queries") else []
+        for it, weak in zip(known, tables, strict=True)
     ]
     lead = (
-        "What the student got right on the diagnose questions, and the share of new data that each type was given for "
-        "it: the weaker the type, the more."
+        "What the student got right on the diagnose questions, and the share of new data that each type was "
+        "given for it: the weaker the type, the more."
     )
-    parts = [lead, _weakness_table(known, tables, planned), side_by_side(drawings, "plots")]
-    return parts if drawings else [*parts[:2], absent("Queries", "03_sampling")]
+    drawings = [_shares(it.number, rows) for it, rows in zip(known, drawn, strict=True) if rows]
+    below = side_by_side(drawings, "plots") if drawings else absent("Queries", "03_sampling")
+    return [lead, _weakness_table(known, tables, drawn), below]
 
 
 def _shares(number: int, rows: list[dict[str, Any]]) -> Html:
@@ -100,29 +93,27 @@ def _shares(number: int, rows: list[dict[str, Any]]) -> Html:
 
 
 def _weakness_table(
-    known: list[Iteration], tables: list[list[TypeWeakness]], planned: list[list[dict[str, Any]] | None]
+    known: list[Iteration], tables: list[list[TypeWeakness]], drawn: list[list[dict[str, Any]]]
 ) -> Html:
     names = list(dict.fromkeys(row.question_type for rows in tables for row in rows))
-    rows = []
-    for name in names:
-        cells: list[Any] = [name]
-        for weak, drawn in zip(tables, planned, strict=True):
-            entry = {row.question_type: row for row in weak}.get(name)
-            share = {row["question_type"]: row["drawn"] for row in drawn or ()}.get(name)
-            cells += (
-                ["", "", ""]
-                if entry is None
-                else [_with_interval(entry), f"{entry.bad_cases:,}", percent(entry.weight)]
-            )
-            cells.append("" if share is None else percent(share))
-        rows.append(cells)
+    columns = [_weakness_cells(*turn) for turn in zip(tables, drawn, strict=True)]
+    rows = [[name, *(cell for cells in columns for cell in cells.get(name, [""] * 4))] for name in names]
     header = ["question type", *["right (95 %)", "bad cases", "weight", "drawn"] * len(known)]
-    return table(
-        "Weakness and what was asked for it, %",
-        header,
-        rows,
-        groups=[("", 1), *[(f"iteration {it.number}", 4) for it in known]],
-    )
+    groups = [("", 1), *[(f"iteration {it.number}", 4) for it in known]]
+    return table("Weakness and what was asked for it, %", header, rows, groups=groups)
+
+
+def _weakness_cells(weak: list[TypeWeakness], drawn: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    share = {row["question_type"]: percent(row["drawn"]) for row in drawn}
+    return {
+        row.question_type: [
+            _with_interval(row),
+            f"{row.bad_cases:,}",
+            percent(row.weight),
+            share.get(row.question_type, ""),
+        ]
+        for row in weak
+    }
 
 
 def _with_interval(row: TypeWeakness) -> Html:

@@ -1,11 +1,11 @@
-"""The report's parts about the work done: bad cases, samples, the teacher's replies, its prompt, the training."""
+"""The report's parts about the work done: bad cases, samples, replies, the prompt, the training."""
 
 from collections import Counter
 from typing import Any
 
 from .. import plots
 from ..artifacts import Iteration, Run
-from ..records import BadCase, Decision, Sample
+from ..records import LETTERS, BadCase, Decision, Generated, Sample
 from .data import last_with, percent, question_pictures, sample_pictures, spread, weakest_first
 from .page import Html, absent, card, element, figure, html, join, picture, side_by_side, table
 
@@ -13,6 +13,7 @@ N_PICTURES = 8
 
 
 def bad_cases(run: Run, iterations: list[Iteration]) -> list[Any]:
+    """Pictures of bad cases of the latest iteration, a few of each weak type."""
     last = last_with(iterations, "bad_cases")
     if last is None:
         return ["", absent("Bad cases", "02_weakness")]
@@ -20,7 +21,7 @@ def bad_cases(run: Run, iterations: list[Iteration]) -> list[Any]:
     shown = spread(cases, lambda case: case.question_type, weakest_first(last), N_PICTURES)
     open_picture = question_pictures(run)
     lead = (
-        f"{len(cases):,} bad cases were left in the pool of iteration {last.number} after near-copies were dropped; "
+        f"{len(cases):,} bad cases are in the pool of iteration {last.number}, near-copies dropped; "
         f"here are {len(shown)}, weakest types first."
     )
     cards = [
@@ -31,18 +32,26 @@ def bad_cases(run: Run, iterations: list[Iteration]) -> list[Any]:
 
 
 def _bad_case_card(case: BadCase, shown: Html) -> Html:
-    lines = [_line("right:", case.answer), _line("the student:", case.reply.strip() or "(nothing)")]
+    lines = [_line("right:", case.answer), _line("the student:", _reply(case))]
     return card(shown, case.question_type, case.question, lines)
 
 
+def _reply(case: BadCase) -> str:
+    """What the student replied, raw; a lone letter with the option that it names."""
+    reply = case.reply.strip()
+    option = dict(zip(LETTERS, case.options, strict=False)).get(reply)
+    return f"{reply} {option}" if option else reply or "(nothing)"
+
+
 def samples(run: Run, iterations: list[Iteration]) -> list[Any]:
+    """Pictures of samples of the latest iteration, a few of each type."""
     last = last_with(iterations, "samples")
     if last is None:
         return ["", absent("Samples", "05_generate")]
-    samples = last.load("samples")
-    shown = spread(samples, lambda sample: sample.question_type, weakest_first(last), N_PICTURES)
+    made = last.load("samples")
+    shown = spread(made, lambda sample: sample.question_type, weakest_first(last), N_PICTURES)
     open_picture = sample_pictures(run)
-    lead = f"{len(samples):,} samples were accepted in iteration {last.number}; here are {len(shown)}."
+    lead = f"{len(made):,} samples were accepted in iteration {last.number}; here are {len(shown)}."
     cards = [
         _sample_card(sample, picture(open_picture(sample.image), f"Picture of: {sample.instruction}"))
         for sample in shown
@@ -51,11 +60,11 @@ def samples(run: Run, iterations: list[Iteration]) -> list[Any]:
 
 
 def _sample_card(sample: Sample, shown: Html) -> Html:
-    letters = [chr(ord("A") + i) for i in range(len(sample.options))]
-    options = [
-        element("b", f"{letter}\N{NO-BREAK SPACE}{option}\N{NO-BREAK SPACE}✓") if letter == sample.choice_answer else html(f"{letter}\N{NO-BREAK SPACE}{option}")
-        for letter, option in zip(letters, sample.options, strict=True)
-    ]
+    options = []
+    for letter, option in zip(LETTERS, sample.options, strict=False):
+        text = f"{letter}\N{NO-BREAK SPACE}{option}"
+        right = letter == sample.choice_answer
+        options.append(element("b", f"{text}\N{NO-BREAK SPACE}✓") if right else html(text))
     lines = [element("span", Html(" · ".join(options)), class_="row"), _line("answer:", sample.answer)]
     return card(shown, sample.question_type, sample.instruction, lines)
 
@@ -64,64 +73,46 @@ def _line(label: str, text: str) -> Html:
     return element("span", join([label, element("b", text)]), class_="row")
 
 
-def generation(_: Run, iterations: list[Iteration]) -> list[Any]:
-    replies = {it.number: it.load("generated") for it in iterations if it.has("generated")}
-    if not replies:
+def replies(_: Run, iterations: list[Iteration]) -> list[Any]:
+    """What became of the teacher's replies: accepted, or rejected and why."""
+    batches = {it.number: it.load("generated") for it in iterations if it.has("generated")}
+    if not batches:
         return ["", absent("The teacher's replies", "05_generate")]
-    everything = [reply for batch in replies.values() for reply in batch]
+    everything = [reply for batch in batches.values() for reply in batch]
     accepted = sum(reply.accepted for reply in everything)
-    reasons = [reason for reason, _ in Counter(r.reason for r in everything if not r.accepted).most_common()]
-    rows = []
-    for number, batch in replies.items():
-        counts = Counter(reply.reason for reply in batch if not reply.accepted)
-        n_good = len(batch) - counts.total()
-        rows.append(
-            [
-                f"iteration {number}",
-                f"{len(batch):,}",
-                f"{n_good:,}",
-                percent(n_good / max(len(batch), 1)),
-                *[f"{counts[reason]:,}" for reason in reasons],
-            ]
-        )
-    header = ["", "replies", "accepted", "accepted, %", *reasons]
-    drawing = figure(
-        plots.reasons_bars(everything),
-        f"{accepted:,} of {len(everything):,} replies accepted; the rest by reason",
+    alt = (
+        f"{accepted:,} of {len(everything):,} replies accepted; the table below has the reasons of the others"
     )
-    return [
-        "Every reply of the teacher is kept, and every rejected one has the reason why.",
-        drawing,
-        table("Replies by verdict", header, rows),
-    ]
+    lead = "Every reply of the teacher is kept, and every rejected one has the reason why."
+    return [lead, figure(plots.reasons_bars(everything), alt), _verdicts(batches)]
+
+
+def _verdicts(batches: dict[int, list[Generated]]) -> Html:
+    columns = [Counter("accepted" if r.accepted else r.reason for r in batch) for batch in batches.values()]
+    total = sum(columns, Counter[str]())
+    names = ["accepted", *[name for name, _ in total.most_common() if name != "accepted"]]
+    rows = [[name, *[f"{counts[name]:,}" for counts in columns]] for name in names]
+    shares = [percent(counts["accepted"] / max(counts.total(), 1)) for counts in columns]
+    rows.append(["accepted, % of all", *shares])
+    return table("Replies by verdict", ["", *[f"iteration {i}" for i in batches]], rows, last_is_total=True)
 
 
 def prompt(_: Run, iterations: list[Iteration]) -> list[Any]:
-    decided = [(it, it.load("decision")) for it in iterations if it.has("decision")]
+    """Which template was chosen in each iteration, on what grounds, and the rules of the latest."""
+    decided = [(it.number, it.load("decision")) for it in iterations if it.has("decision")]
     if not decided:
         return ["", absent("The choice of a template", "04_prompt_optimization")]
+    header = ["", "template", "chosen by", "reason", "accepted when tried"]
     rows = [
-        [
-            f"iteration {it.number}",
-            element("code", decision.template_id),
-            decision.chosen_by,
-            decision.reason,
-            _tried(decision),
-        ]
-        for it, decision in decided
+        [f"iteration {number}", element("code", d.template_id), d.chosen_by, d.reason, _tried(d)]
+        for number, d in decided
     ]
-    parts = [
-        table(
-            "Template chosen", ["", "template", "chosen by", "reason", "accepted when tried"], rows, n_text=5
-        )
-    ]
+    parts = [table("Template chosen", header, rows, n_text=len(header))]
     last = last_with(iterations, "template")
     if last is not None:
         template = last.load("template")
-        parts += [
-            element("h3", f"The rules of {template.id}, used in iteration {last.number}"),
-            element("ol", join(element("li", rule) for rule in template.rules)),
-        ]
+        parts.append(element("h3", f"The rules of {template.id}, used in iteration {last.number}"))
+        parts.append(element("ol", join(element("li", rule) for rule in template.rules)))
     return ["Versions of the generation prompt are tried on a few queries, and one is chosen.", *parts]
 
 
@@ -131,26 +122,21 @@ def _tried(decision: Decision) -> Html:
 
 
 def training(_: Run, iterations: list[Iteration]) -> list[Any]:
-    logs = {
-        it: [row for row in it.load("train_log") if "loss" in row] for it in iterations if it.has("train_log")
-    }
-    logs = {it: log for it, log in logs.items() if log}
-    if not logs:
+    """The loss curves, and what was trained on."""
+    logs = {it: it.load("train_log") for it in iterations if it.has("train_log")}
+    losses = {it: [row for row in log if "loss" in row and "step" in row] for it, log in logs.items()}
+    losses = {it: log for it, log in losses.items() if log}
+    if not losses:
         return ["", absent("The training log", "06_train")]
-    rows = []
-    for it, log in logs.items():
-        tenth = max(1, len(log) // 10)
-        n_new = len(it.load("samples")) if it.has("samples") else 0
-        first, last = (sum(row["loss"] for row in part) / tenth for part in (log[:tenth], log[-tenth:]))
-        rows.append(
-            [f"iteration {it.number}", f"{n_new:,}", f"{log[-1]['step']:,}", f"{first:.3f}", f"{last:.3f}"]
-        )
-    drawing = figure(
-        plots.loss_curves({f"iteration {it.number}": log for it, log in logs.items()}),
-        "Training loss by step, one line an iteration; the table below has its first and last tenth",
-    )
-    return [
-        "",
-        drawing,
-        table("Training", ["", "new samples", "steps", "loss, first tenth", "loss, last tenth"], rows),
-    ]
+    drawing = plots.loss_curves({f"iteration {it.number}": log for it, log in losses.items()})
+    alt = "Training loss by step, one line an iteration; the table below has its first and last tenth"
+    header = ["", "new samples", "steps", "loss, first tenth", "loss, last tenth"]
+    rows = [_training_row(it, log) for it, log in losses.items()]
+    return ["", figure(drawing, alt), table("Training", header, rows)]
+
+
+def _training_row(iteration: Iteration, log: list[dict[str, Any]]) -> list[str]:
+    tenth = max(1, len(log) // 10)
+    first, last = (sum(row["loss"] for row in part) / tenth for part in (log[:tenth], log[-tenth:]))
+    n_new = f"{len(iteration.load('samples')):,}" if iteration.has("samples") else ""
+    return [f"iteration {iteration.number}", n_new, f"{log[-1]['step']:,}", f"{first:.3f}", f"{last:.3f}"]

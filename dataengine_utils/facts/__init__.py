@@ -1,0 +1,8 @@
+"""What is known about an image from its annotations alone: `View` reads a record, `judge` decides about
+answers.
+"""
+
+from .truth import FORMS, Verdict, is_clear, judge, known_form
+from .view import Thing, View
+
+__all__ = ["FORMS", "Thing", "Verdict", "View", "is_clear", "judge", "known_form"]

@@ -1,0 +1,50 @@
+"""Who writes the training data: teachers by name, and what goes to and comes from them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..records import ImageRecord, Query, Template
+from ..registry import build
+
+TEACHERS = {
+    "rules": "dataengine_utils.teachers.rules:RuleTeacher",
+    "openai": "dataengine_utils.teachers.openai:OpenAITeacher",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A query with all that the teacher needs to answer it."""
+
+    query: Query
+    record: ImageRecord
+    template: Template
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A teacher's raw text for one query; `error` says why there is none."""
+
+    query_id: str
+    text: str
+    error: str = ""
+
+
+class Teacher(Protocol):
+    """Writes a question with its answer and options for each request."""
+
+    name: str
+
+    def can_write(self, record: ImageRecord, question_type: str) -> bool:
+        """Whether an image's annotations are enough for a question of a type."""
+        ...
+
+    def replies(self, requests: Sequence[Request]) -> Iterator[Reply]:
+        """One reply a request, as they come: the order may differ from the requests'."""
+        ...
+
+
+def load(name: str, **options: Any) -> Teacher:
+    """The teacher of that name (see `TEACHERS`), or the user's own "package.module:Class"."""
+    return build("teacher", TEACHERS, name, options)

@@ -1,0 +1,192 @@
+"""`python -m tests.bench`: what evaluation and training cost against the plain way, as ratios measured in one
+run.
+
+Nothing here passes or fails: the table says how far the kit is from the wanted ratios on the machine at hand.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataengine_utils import models
+
+# isort: split
+import torch
+
+from dataengine_utils.images import open_image
+from dataengine_utils.instruction_data import Example
+from dataengine_utils.models.image_text import ImageTextStudent
+from dataengine_utils.models.learning import AnswerLoss, Collator, encode_examples, plan_batches
+from dataengine_utils.picturebook.questions import benchmark_questions, mixture_questions
+from dataengine_utils.records import Question
+from dataengine_utils.training import attach_lora, train
+
+RATES = {
+    "learning_rate": 2e-3,
+    "projector_learning_rate": 5e-4,
+    "lora_r": 32,
+    "lora_alpha": 64,
+    "lora_dropout": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison: what, how long the kit and the plain way took (seconds), and what is wanted."""
+
+    what: str
+    ours: float
+    plain: float
+    ratio: float
+    wanted: str
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bench_evaluation(name: str, questions: Sequence[Question], pictures: Callable[[str], Any]) -> Line:
+    """`choose()` in batches of 64 against `generate` question by question, as common harnesses do."""
+    student = models.load(name)
+    student.choose(questions[:8], pictures, batch_size=8)
+    student = models.load(name)
+    ours = seconds(lambda: student.choose(questions, pictures, batch_size=64))
+    plain = seconds(lambda: [generate_alone(student, question, pictures) for question in questions])
+    return Line(
+        f"{len(questions)} questions: choose() against generate, batch 1",
+        ours,
+        plain,
+        plain / ours,
+        "at least 5",
+    )
+
+
+@torch.inference_mode()
+def generate_alone(student: ImageTextStudent, question: Question, pictures: Callable[[str], Any]) -> str:
+    """One question by the processor and `generate`, with nothing shared or cached."""
+    processor = student.encoder.processor
+    content = [{"type": "image"}, {"type": "text", "text": question.question}]
+    text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    inputs = processor(images=pictures(question.image), text=text, return_tensors="pt").to(student.device)
+    out = student.model.generate(**inputs, max_new_tokens=16, do_sample=False)
+    return processor.tokenizer.decode(out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def bench_training(
+    name: str, examples: Sequence[Example], pictures: Callable[[str], Any], quantise: str
+) -> Line:
+    """`train()` (Trainer, collating, vision tower, optimiser, log) against forward and backward on ready
+    tensors."""
+    with tempfile.TemporaryDirectory() as folder:
+        summary = train(
+            name,
+            examples,
+            open_image=pictures,
+            out_dir=Path(folder) / "adapter",
+            epochs=3,
+            batch_size=32,
+            quantise=quantise,
+            **RATES,
+        )
+    plain = bare_training(name, examples, pictures, quantise)
+    what = f"{len(examples)} examples x 3, {quantise}: train() against bare forward/backward"
+    return Line(what, summary["seconds"], plain, summary["seconds"] / plain, "at most 1.3")
+
+
+def bare_training(
+    name: str, examples: Sequence[Example], pictures: Callable[[str], Any], quantise: str
+) -> float:
+    """Seconds for forward and backward alone over the batches that `train()` makes."""
+    learner = models.load(name, quantise=quantise)
+    attach_lora(learner, None, "all-linear", True, {"r": 32, "lora_alpha": 64, "lora_dropout": 0.0})
+    plan = plan_batches(encode_examples(learner, examples), batch_size=32, epochs=3, seed=0)
+    collate = Collator(learner, pictures)
+    inputs = [collate([batch]) for batch in plan]
+    loss_of = AnswerLoss(learner.model, learner.features.projector).train()
+
+    def loop() -> None:
+        for one in inputs:
+            loss_of(**one)["loss"].backward()
+            loss_of.zero_grad()
+
+    return seconds(loop)
+
+
+def bench_four_bits(
+    name: str, questions: Sequence[Question], pictures: Callable[[str], Any]
+) -> tuple[Line, float]:
+    """NF4 against float32 evaluation: time, and the share of answers that differ."""
+    letters, times = {}, {}
+    for quantise in ("none", "nf4"):
+        student = models.load(name, quantise=quantise)
+        start = time.perf_counter()
+        letters[quantise] = [choice.letter for choice in student.choose(questions, pictures, batch_size=64)]
+        times[quantise] = time.perf_counter() - start
+    differing = sum(a != b for a, b in zip(letters["none"], letters["nf4"], strict=True)) / len(questions)
+    line = Line(
+        f"{len(questions)} questions: NF4 against float32",
+        times["nf4"],
+        times["none"],
+        times["nf4"] / times["none"],
+        "-",
+    )
+    return line, differing
+
+
+def machine() -> str:
+    """The processor's name, its cores, and torch's threads."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else []
+    )
+    return (
+        f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} torch threads, torch {torch.__version__}"
+    )
+
+
+def main() -> None:
+    """Run all comparisons and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--student", default="picturebook", help="a student's name or folder")
+    parser.add_argument("--questions", type=int, default=180, help="benchmark questions to evaluate")
+    parser.add_argument("--examples", type=int, default=480, help="training examples")
+    options = parser.parse_args()
+    questions = benchmark_questions("diagnose", options.questions)
+    examples = [
+        Example(q.image, q.question, (), q.answer, "short")
+        for q in mixture_questions(options.examples, seed=0)
+    ]
+    references = sorted({item.image for item in (*questions, *examples)})
+    drawn: dict[str, Any] = {}
+    drawing = seconds(lambda: drawn.update((name, open_image(name)) for name in references))
+    lines = [bench_evaluation(options.student, questions, drawn.__getitem__)]
+    lines += [
+        bench_training(options.student, examples, drawn.__getitem__, quantise) for quantise in ("none", "nf4")
+    ]
+    four_bits, differing = bench_four_bits(options.student, questions, drawn.__getitem__)
+    print(f"Machine: {machine()}\n")
+    print(f"{'comparison':<66}{'kit':>9}{'plain':>9}{'ratio':>8}  wanted")
+    for line in [*lines, four_bits]:
+        print(f"{line.what:<66}{line.ours:>8.2f}s{line.plain:>8.2f}s{line.ratio:>8.2f}  {line.wanted}")
+    print(f"\nAnswers that differ in NF4: {differing:.1%} of {len(questions)} (wanted: at most 2 %)")
+    print(f"picturebook: {len(references) / drawing:.0f} images/s drawn on one core (wanted: at least 300)")
+
+
+if __name__ == "__main__":
+    main()
