@@ -37,7 +37,7 @@ lab: $(READY)
 	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB)
 
 bench: $(READY)
-	$(RUN) -m dataengine_utils.bench
+	$(RUN) -m tests.bench
 
 lint: $(READY)
 	$(RUN) -m ruff check .

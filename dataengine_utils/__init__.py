@@ -1,3 +1,3 @@
-"""Close the loop of multimodal instruction tuning data: evaluate, find weak types, generate for them, train."""
+"""Close the loop of multimodal instruction-tuning data: evaluate, find weak types, generate, train."""
 
 __version__ = "0.1.0"

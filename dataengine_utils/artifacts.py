@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -157,7 +158,7 @@ class Run:
 
 def create_run(path: str | Path, profile: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Run:
     """Make the folder and its run.json; `KitError` when it is there already or cannot be written."""
-    path = Path(path).expanduser().absolute()
+    path = Path(os.path.abspath(Path(path).expanduser()))
     settings = load_profile(profile, overrides)
     if (path / RUN_FILE).exists():
         raise KitError(f"run {str(path)!r} exists already; resume it, or choose another folder")
@@ -176,7 +177,7 @@ def open_run(path: str | Path, profile: str | Path | None = None,
 
     A `profile` or `overrides` other than those in run.json, and a run.json that was edited, raise `KitError`.
     """
-    path = Path(path).expanduser().absolute()
+    path = Path(os.path.abspath(Path(path).expanduser()))
     if not (path / RUN_FILE).exists():
         if profile is None:
             raise KitError(f"no run in {str(path)!r} (no {RUN_FILE}); start one: python -m "

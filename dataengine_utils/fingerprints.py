@@ -83,7 +83,7 @@ def finish(step: Step, begun: Fingerprint) -> None:
     """Mark the step as done: the last thing written, after all outputs are there."""
     missing = [name for name in step.stage.outputs if not step.iteration.has(name)]
     if missing:
-        raise KitError(f"{step.title} ended without writing {', '.join(missing)}; the notebook has to save it")
+        raise KitError(f"{step.title} ended without writing {', '.join(missing)}; the notebook must save it")
     files.write_whole(Marks(step).done, files.document(begun))
     files.remove(Marks(step).started)
 

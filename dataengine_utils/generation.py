@@ -10,7 +10,7 @@ from .errors import KitError
 from .images import ImageSource
 from .prompts import parse
 from .question_types import type_id
-from .records import LETTERS, Draft, Generated, ImageRecord, Query, Sample, Template, Trial
+from .records import LETTERS, Draft, Generated, Query, Sample, Template, Trial
 from .teachers import Reply, Request, Teacher
 from .verification import check
 
@@ -24,20 +24,16 @@ def generate(queries: Sequence[Query], source: ImageSource, teacher: Teacher, te
     queries.
     """
     records = {record.query_id: record for record in done}
-    kept = {
-        _content(record.image_id, record.draft)
-        for record in records.values()
-        if record.accepted and record.draft
-    }
-    open_queries = {query.id: query for query in queries if query.id not in records}
-    for query, reply in _ask(open_queries, source, teacher, template):
-        record = _judge(query, reply, source.record(query.image_id), template, teacher.name)
+    kept = {_content(r.image_id, r.draft) for r in records.values() if r.accepted and r.draft}
+    requests = [Request(q, source.record(q.image_id), template) for q in queries if q.id not in records]
+    for request, reply in _ask(requests, teacher):
+        record = _judge(request, reply, teacher.name)
         if record.draft and record.accepted:
             content = _content(record.image_id, record.draft)
             if content in kept:
                 record = _reject(record, "duplicate")
             kept.add(content)
-        records[query.id] = record
+        records[record.query_id] = record
         write(record)
     return [records[query.id] for query in queries if query.id in records]
 
@@ -76,33 +72,24 @@ def make_samples(generated: Iterable[Generated], source: ImageSource, seed: int)
             for (record, draft), letter in zip(accepted, letters, strict=True)]
 
 
-def _ask(queries: dict[str, Query], source: ImageSource, teacher: Teacher,
-         template: Template) -> Iterator[tuple[Query, Reply]]:
-    requests = [Request(query, source.record(query.image_id), template) for query in queries.values()]
-    waiting = set(queries)
+def _ask(requests: Sequence[Request], teacher: Teacher) -> Iterator[tuple[Request, Reply]]:
+    waiting = {request.query.id: request for request in requests}
     for reply in teacher.replies(requests):
         if reply.query_id not in waiting:
-            raise KitError(
-                f"teacher {teacher.name!r} answered {reply.query_id!r}, which is no open query; each is answered once"
-            )
-        waiting.remove(reply.query_id)
-        yield queries[reply.query_id], reply
+            raise KitError(f"teacher {teacher.name!r} answered {reply.query_id!r}, which is no open query; "
+                           "each query gets one reply")
+        yield waiting.pop(reply.query_id), reply
+    if waiting:
+        raise KitError(f"teacher {teacher.name!r} left {len(waiting)} queries without a reply, such as "
+                       f"{next(iter(waiting))!r}; run notebook 05_generate again to ask them")
 
 
-def _judge(query: Query, reply: Reply, image: ImageRecord, template: Template, teacher: str) -> Generated:
-    draft = parse(reply.text)
-    reason = draft if isinstance(draft, str) else check(draft, image, query.question_type)
-    return Generated(
-        query.id,
-        query.question_type,
-        query.image_id,
-        template.id,
-        teacher,
-        reply.text or reply.error,
-        not reason,
-        reason,
-        None if isinstance(draft, str) else draft,
-    )
+def _judge(request: Request, reply: Reply, teacher: str) -> Generated:
+    query, found = request.query, parse(reply.text)
+    draft = found if isinstance(found, Draft) else None
+    reason = check(draft, request.record, query.question_type) if draft else str(found)
+    return Generated(query.id, query.question_type, query.image_id, request.template.id, teacher,
+                     reply.text or reply.error, not reason, reason, draft)
 
 
 def _reject(record: Generated, reason: str) -> Generated:

@@ -1,15 +1,17 @@
 """Grids of pictures with words below: questions, bad cases and samples as a notebook shows them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 from PIL.Image import Image
 
 from .images import ImageSource, open_image
 from .plots import picture_grid
-from .records import LETTERS, BadCase, Query, Question, Sample
+from .records import LETTERS, BadCase, Query, Question, Sample, Trial
 
 OpenImage = Callable[[str], Image]
+Item = TypeVar("Item", Question, BadCase, Query, Sample)
 
 
 def question_grid(questions: Iterable[Question], open_image: OpenImage) -> Figure:
@@ -45,20 +47,34 @@ def sample_grid(samples: Iterable[Sample], open_image: OpenImage, columns: int =
     )
 
 
+def trial_grid(trials: Iterable[Trial], open_picture: OpenImage) -> Figure:
+    """Drafts of some trials with the verdict of the checks; `open_picture(query_id)` gives the picture."""
+    drafts = [(trial, trial.draft) for trial in trials if trial.draft is not None]
+    return picture_grid([
+        (open_picture(trial.query_id),
+         f"{_asked(draft.instruction, draft.options, draft.choice)}\n→ {trial.reason or 'accepted'}")
+        for trial, draft in drafts])
+
+
 def query_grid(queries: Iterable[Query], source: ImageSource) -> Figure:
     """The images of some queries, each with the question type that it is to serve."""
     items = [(source.record(query.image_id).image, query.question_type) for query in queries]
     return picture_grid([(open_image(image, source.root), name) for image, name in items])
 
 
-def one_of_each(items: Iterable, n: int) -> list:
-    """The first item of each question type, then the second of each, until there are `n`."""
-    seen: dict[str, int] = {}
-    ranked = []
-    for position, item in enumerate(items):
-        turn = seen[item.question_type] = seen.get(item.question_type, -1) + 1
-        ranked.append((turn, position, item))
-    return [item for _, _, item in sorted(ranked, key=lambda entry: entry[:2])[:n]]
+def one_of_each(items: Iterable[Item], n: int) -> list[Item]:
+    """The first item of each question type, then the second of each, `n` in all; new images first."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.question_type, []).append(item)
+    picked: list[Item] = []
+    while len(picked) < n and any(groups.values()):
+        for group in groups.values():
+            if group and len(picked) < n:
+                seen = {item.image_id for item in picked}
+                new = (i for i, item in enumerate(group) if item.image_id not in seen)
+                picked.append(group.pop(next(new, 0)))
+    return picked
 
 
 def _asked(question: str, options: Sequence[str], right: str) -> str:

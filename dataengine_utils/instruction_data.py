@@ -13,7 +13,8 @@ from .inputs import read_list
 from .picturebook.questions import mixture_questions
 from .records import LETTERS, Sample
 
-LLAVA = 'LLaVA conversations: [{"image": path, "conversations": [{"from": "human", "value": ...}, {"from": "gpt", ...}]}]'
+LLAVA = ('LLaVA conversations: [{"image": path, "conversations": [{"from": "human", "value": ...}, '
+         '{"from": "gpt", "value": ...}]}]')
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("out", help="the run's folder")
     status.set_defaults(function=_command_status)
     for command in (run, resume, status):
-        command.add_argument("--notebooks", type=Path, default=NOTEBOOKS, metavar="FOLDER", help="your own pages")
+        command.add_argument("--notebooks", type=Path, default=NOTEBOOKS, metavar="FOLDER")
     show = commands.add_parser("show", help="a profile's fields and where each value comes from")
     show.add_argument("profile", help=f"{', '.join(PROFILES)} or a YAML file")
     show.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")

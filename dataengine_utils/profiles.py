@@ -36,7 +36,7 @@ class Profile:
     # the loop
     seed: int = 0
     iterations: int = 3
-    budget: int = 80_000  # accepted samples aimed at per iteration
+    budget: int = 80_000  # queries per iteration, one sample each where the reply passes the checks
     # choosing what to ask for
     strategy: str = "paper"  # type weights: a name of weakness.STRATEGIES
     in_context: int = 10  # bad cases shown to the teacher with each query

@@ -17,14 +17,14 @@ QUESTION_TYPES = {
 }
 
 DEFINITIONS = {
-    "Scene Understanding": "The question is about the picture as a whole: what place it shows, or its weather.",
-    "Instance Identity": "The question is about what a certain thing is, or whether a kind of thing can be seen at all.",
+    "Scene Understanding": "The question is about the whole picture: what place it shows, or its weather.",
+    "Instance Identity": "The question is about what a thing is, or whether a kind of thing is there.",
     "Instance Attributes": "The question is about how one thing looks: its colour, material or shape.",
     "Instance Location": "The question is about which part of the picture one thing is in.",
     "Instances Counting": "The question is about how many things of one kind there are.",
     "Spatial Relation": "The question is about where one thing lies, seen from another thing of the picture.",
     "Instance Interaction": "The question is about what a person or an animal does with another thing.",
-    "Visual Reasoning": "The question asks for something that follows from the picture together with common sense.",
+    "Visual Reasoning": "The question asks for what follows from the picture together with common sense.",
     "Text Understanding": "The question is about words that are written somewhere in the picture.",
 }
 

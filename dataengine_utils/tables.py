@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -11,8 +12,18 @@ from pandas.io.formats.style import Styler
 from .artifacts import ARTIFACTS, Run
 from .instruction_data import Example
 from .profiles import FIELDS, Profile, origins
+from .question_types import QUESTION_TYPES, type_id
 from .records import (
-    BadCase, Decision, Generated, Prediction, Query, Question, Sample, Template, Trial, TypeWeakness,
+    BadCase,
+    Decision,
+    Generated,
+    Prediction,
+    Query,
+    Question,
+    Sample,
+    Template,
+    Trial,
+    TypeWeakness,
 )
 from .stages import Step
 from .weakness import STRATEGIES, type_table
@@ -31,14 +42,16 @@ def settings_table(run: Run, used: Profile, names: Sequence[str]) -> Styler:
     source = {name: origin for name, _, origin in origins(run.source, run.overrides)}
     same = {name: getattr(used, name) == getattr(run.profile, name) for name in names}
     return _words([{"setting": name, "value": _plain(getattr(used, name)),
-                    "from": source[name] if same[name] else "this notebook"} for name in FIELDS if name in names])
+                    "from": source[name] if same[name] else "this notebook"}
+                   for name in FIELDS if name in names])
 
 
 def plan_table(steps: Iterable[Step]) -> Styler:
     """The notebooks of a loop in order, with the files each reads and writes."""
     return _words([{"notebook": step.title,
                     "reads": ", ".join(_file(source.artifact, source.of) for source in step.stage.inputs),
-                    "writes": ", ".join(ARTIFACTS[name].file for name in step.stage.outputs)} for step in steps])
+                    "writes": ", ".join(ARTIFACTS[name].file for name in step.stage.outputs)}
+                   for step in steps])
 
 
 def turn_table(run: Run) -> Styler:
@@ -71,7 +84,7 @@ def progress_table(metrics_by_iteration: Sequence[Metrics], split: str = "sealed
 
 def question_counts(questions: Mapping[str, Sequence[Question]]) -> Styler:
     """How many questions of each type each split has, and how many images."""
-    counts = {split: Counter(question.question_type for question in asked) for split, asked in questions.items()}
+    counts = {split: Counter(q.question_type for q in asked) for split, asked in questions.items()}
     types = dict.fromkeys(name for of_split in counts.values() for name in of_split)
     rows = {name: {split: of_split[name] for split, of_split in counts.items()} for name in types}
     rows[ALL] = {split: len(asked) for split, asked in questions.items()}
@@ -81,7 +94,7 @@ def question_counts(questions: Mapping[str, Sequence[Question]]) -> Styler:
 
 def reply_counts(predictions: Mapping[str, Sequence[Prediction]]) -> Styler:
     """The three outcomes of each split: right, wrong, and replies that could not be read as an answer."""
-    counts = {split: Counter(prediction.outcome for prediction in given) for split, given in predictions.items()}
+    counts = {split: Counter(p.outcome for p in given) for split, given in predictions.items()}
     return _numbers({split: {name: n[name] for name in ("right", "wrong", "unparsed")}
                      for split, n in counts.items()}, "split")
 
@@ -96,35 +109,39 @@ def score_table(metrics: Metrics, split: str) -> Styler:
 
 def weakness_table(table: Sequence[TypeWeakness]) -> Styler:
     """The weakness table: counts, right answers with their interval, bad cases in the pool, weight."""
-    return _numbers({row.question_type: {**_rates(vars(row)), "bad cases": row.bad_cases,
-                                         "weight, %": _percent(row.weight)} for row in table}, "question type")
+    rows = {row.question_type: {**_rates(vars(row)), "bad cases": row.bad_cases,
+                                "weight, %": _percent(row.weight)} for row in table}
+    return _numbers(rows, "question type")
 
 
 def strategy_table(predictions: Sequence[Prediction]) -> Styler:
     """The weight, in per cent, that every strategy would give each type."""
     weights = {name: {row.question_type: _percent(row.weight) for row in type_table(predictions, name)}
                for name in STRATEGIES}
-    return _numbers({kind: {name: weights[name][kind] for name in weights} for kind in weights["paper"]},
-                    "weight by strategy, %")
+    types = next(iter(weights.values()))
+    return _numbers({kind: {name: weights[name][kind] for name in weights} for kind in types}, "weight, %")
 
 
 def pool_table(wrong: Sequence[BadCase], pool: Sequence[BadCase]) -> Styler:
     """Wrong answers and what is left of them as bad cases, by question type."""
     before, after = (Counter(case.question_type for case in cases) for cases in (wrong, pool))
     rows = {name: {"wrong answers": before[name], "bad cases kept": after[name]} for name in before}
-    return _numbers({**rows, ALL: {"wrong answers": len(wrong), "bad cases kept": len(pool)}}, "question type")
+    rows[ALL] = {"wrong answers": len(wrong), "bad cases kept": len(pool)}
+    return _numbers(rows, "question type")
 
 
 def share_table(shares: Sequence[Mapping[str, Any]]) -> Styler:
     """What was planned against what was drawn, in per cent of the queries, with the draw's 95 % interval."""
-    return _numbers({row["question_type"]: {"planned, %": _percent(row["planned"]), "drawn, %": _percent(row["drawn"]),
-                                            "95 % interval": _interval(row)} for row in shares}, "question type")
+    rows = {row["question_type"]: {"planned, %": _percent(row["planned"]), "drawn, %": _percent(row["drawn"]),
+                                   "95 % interval": _interval(row)} for row in shares}
+    return _numbers(rows, "question type")
 
 
 def query_table(queries: Iterable[Query]) -> Styler:
     """Some queries: the type to serve, the image, and the bad cases shown to the teacher."""
     return _words([{"question type": query.question_type, "image": query.image_id,
-                    "bad cases shown": " · ".join(f"{case.question} ({case.answer})" for case in query.bad_cases)}
+                    "bad cases shown": " · ".join(f"{case.question} ({case.answer})"
+                                                  for case in query.bad_cases)}
                    for query in queries])
 
 
@@ -141,8 +158,8 @@ def reason_table(templates: Iterable[Template], trials: Iterable[Trial]) -> Styl
     counts = Counter((trial.reason, trial.template_id) for trial in trials if not trial.accepted)
     reasons = dict.fromkeys(reason for reason, _ in counts)
     names = {template.id: f"{template.id[:6]} {template.note}" for template in templates}
-    return _numbers({reason: {name: counts[reason, key] for key, name in names.items()} for reason in reasons},
-                    "rejected because")
+    rows = {reason: {name: counts[reason, key] for key, name in names.items()} for reason in reasons}
+    return _numbers(rows, "rejected because")
 
 
 def decision_table(decision: Decision) -> Styler:
@@ -158,7 +175,7 @@ def acceptance_table(generated: Iterable[Generated]) -> Styler:
         verdicts.setdefault(reply.question_type, []).append(reply.accepted)
     return _numbers({name: {"queries": len(of_type), "accepted": sum(of_type),
                             "accepted, %": _percent(sum(of_type) / len(of_type))}
-                     for name, of_type in sorted(verdicts.items())}, "question type")
+                     for name, of_type in sorted(verdicts.items(), key=_by_type)}, "question type")
 
 
 def reject_table(generated: Iterable[Generated], n: int) -> Styler:
@@ -171,16 +188,17 @@ def reject_table(generated: Iterable[Generated], n: int) -> Styler:
             rejected.append((turn[reply.reason], reply))
     rejected.sort(key=lambda entry: entry[0])
     return _words([{"reason": reply.reason, "question type": reply.question_type, "image": reply.image_id,
-                    "reply": reply.reply} for _, reply in rejected[:n]])
+                    "reply": shorten(reply.reply, 400, placeholder=" …")} for _, reply in rejected[:n]])
 
 
 def letter_table(samples: Iterable[Sample]) -> Styler:
     """How often each letter is the right one, by question type and in all."""
     counts = Counter((sample.question_type, sample.choice_answer) for sample in samples)
-    types, letters = sorted({name for name, _ in counts}), sorted({letter for _, letter in counts})
+    types, letters = sorted({name for name, _ in counts}, key=_by_type), sorted({key[1] for key in counts})
     rows = {name: {letter: counts[name, letter] for letter in letters} for name in types}
     rows["All samples"] = {letter: sum(counts[name, letter] for name in types) for letter in letters}
-    return _numbers({name: {**row, "samples": sum(row.values())} for name, row in rows.items()}, "question type")
+    with_sums = {name: {**row, "samples": sum(row.values())} for name, row in rows.items()}
+    return _numbers(with_sums, "question type")
 
 
 # training
@@ -192,14 +210,16 @@ def example_counts(examples: Mapping[str, Sequence[Example]]) -> Styler:
     for kind, given in examples.items():
         n = Counter(example.form for example in given)
         images = len({example.image for example in given})
-        rows[kind] = {**{f"form: {form}": n[form] for form in forms}, "examples": len(given), "images": images}
+        rows[kind] = {**{f"form {form}": n[form] for form in forms}, "examples": len(given),
+                      "images": images}
     return _numbers(rows, "data")
 
 
 def example_table(examples: Iterable[Example]) -> Styler:
     """Some training examples as the student meets them."""
     return _words([{"image": example.image, "question": example.question,
-                    "options": " · ".join(example.options) or "–", "answer": example.answer, "form": example.form}
+                    "options": " · ".join(example.options) or "–", "answer": example.answer,
+                    "form": example.form}
                    for example in examples])
 
 
@@ -210,8 +230,14 @@ def summary_table(summary: Mapping[str, Any]) -> Styler:
 
 def folder_table(folder: Path) -> Styler:
     """The files of a folder and their sizes."""
-    return _words([{"file": path.name, "size": f"{path.stat().st_size / 1e6:.2f} MB"}
+    return _words([{"file": path.name, "size": f"{path.stat().st_size / 1000:,.1f} kB"}
                    for path in sorted(folder.iterdir())])
+
+
+def rule_table(template: Template) -> Styler:
+    """The rules of a template, numbered."""
+    return _words([{"": number, f"rules of {template.id}": rule}
+                   for number, rule in enumerate(template.rules, start=1)])
 
 
 def _template_row(template: Template, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -226,6 +252,12 @@ def _rates(row: Mapping[str, Any]) -> dict[str, Any]:
             "right, %": _percent(row["accuracy"]), "95 % interval": _interval(row)}
 
 
+def _by_type(entry: Any) -> tuple[int, str]:
+    """SEED-Bench's types in their order, others after them by name."""
+    name = entry if isinstance(entry, str) else entry[0]
+    return type_id(name) or len(QUESTION_TYPES) + 1, name
+
+
 def _file(artifact: str, of: str) -> str:
     return ARTIFACTS[artifact].file + ("" if of == "this" else f" ({of})")
 
@@ -233,8 +265,11 @@ def _file(artifact: str, of: str) -> str:
 def _numbers(rows: Mapping[str, Mapping[str, Any]], title: str) -> Styler:
     """A table of numbers, names at the left; the row over everything is bold."""
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(title, axis="columns")
-    bold = {"selector": f"tr:nth-child({list(rows).index(ALL) + 1})", "props": "font-weight: bold"} if ALL in rows else {}
-    return _styled(frame, [{"selector": "td", "props": "text-align: right"}, *([bold] if bold else [])])
+    light = {"selector": "th.row_heading", "props": "font-weight: normal"}
+    right = {"selector": "td, th.col_heading", "props": "text-align: right"}
+    position = list(rows).index(ALL) + 1 if ALL in rows else 0  # of no row
+    bold = {"selector": f"tbody tr:nth-child({position}) > *", "props": "font-weight: bold"}
+    return _styled(frame, [right, light, bold])
 
 
 def _words(rows: Sequence[Mapping[str, Any]]) -> Styler:
@@ -244,9 +279,9 @@ def _words(rows: Sequence[Mapping[str, Any]]) -> Styler:
 
 
 def _styled(frame: pd.DataFrame, styles: list[dict[str, str]]) -> Styler:
-    head = {"selector": "th, td", "props": "text-align: left; vertical-align: top"}
-    return frame.style.format(escape="html").format_index(escape="html").format_index(
-        escape="html", axis="columns").set_table_styles([head, *styles])
+    left = {"selector": "th, td", "props": "text-align: left; vertical-align: top"}
+    shown = frame.style.format(escape="html").format_index(escape="html")
+    return shown.format_index(escape="html", axis="columns").set_table_styles([left, *styles])
 
 
 def _plain(value: Any) -> str:

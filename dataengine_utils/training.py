@@ -124,7 +124,7 @@ def attach_lora(
 
 
 def _target_pattern(learner: ImageTextStudent, targets: str) -> str:
-    """A pattern for peft: the wanted linear layers of the language model only (a set would lose its order)."""
+    """A pattern for peft: the wanted linear layers of the language model (a set would lose its order)."""
     path = learner.family.language_model
     linear = {
         name.rpartition(".")[2]

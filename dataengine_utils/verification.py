@@ -24,7 +24,8 @@ REASONS = (
 )
 
 _SOURCES = re.compile(
-    r"\bbounding\b|\bcoordinates?\b|\bannotat\w*|\bdescriptions?\b|\bdescribed\b|\b(?:the|these|given) facts\b"
+    r"\bbounding\b|\bcoordinates?\b|\bannotat\w*|\bdescriptions?\b|\bdescribed\b"
+    r"|\b(?:the|these|given) facts\b"
     r"|\bregions? (?:descriptions?|boxes)\b|\baccording to the (?:text|boxes|list|data)\b"
     r"|[\[(]\s*\d*\.?\d+\s*(?:,\s*\d*\.?\d+\s*){3}[\])]",
     re.IGNORECASE,

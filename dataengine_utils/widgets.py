@@ -95,7 +95,7 @@ class PromptPanel(widgets.VBox):
             options=names,
             value=self.value.template_id,
             description="version",
-            layout=widgets.Layout(width="520px"),
+            layout=widgets.Layout(width="430px"),
         )
         self.why = widgets.Text(
             placeholder="why (kept with the decision)", layout=widgets.Layout(width="260px")
@@ -170,7 +170,7 @@ class PromptPanel(widgets.VBox):
     def _show_versions(self) -> None:
         head = _row("th", ["version", "what is new", "passed the checks", "accepted by you"])
         rows = [self._version_row(template) for template in self._templates.values()]
-        self.versions.value = f"<table>{head}{''.join(rows)}</table>"
+        self.versions.value = f"<table style='line-height:1.3'>{head}{''.join(rows)}</table>"
         template, decision = self._templates[self.template.value], self.value
         old = self._templates.get(template.parent)
         new = [rule for rule in template.rules if old is not None and rule not in old.rules]
@@ -234,10 +234,8 @@ class PromptPanel(widgets.VBox):
 
 
 def _trial_html(trial: Trial) -> str:
-    draft, verdict = (
-        trial.draft,
-        "passes the checks" if trial.accepted else f"rejected: {plain(trial.reason)}",
-    )
+    draft = trial.draft
+    checks = "accept it" if trial.accepted else f"reject it: {plain(trial.reason)}"
     parts = [f"<p style='{_SOFT}; margin:0 0 8px'>No question could be read from the reply.</p>"]
     if draft is not None:
         options = [
@@ -254,7 +252,7 @@ def _trial_html(trial: Trial) -> str:
     ]
     why = f" ({plain(trial.verdict_reason)})" if trial.verdict_reason else ""
     parts.append(
-        f"<p style='margin:0'>{'✓' if trial.accepted else '✗'} The checks: {verdict} · {yours}{why}</p>"
+        f"<p style='margin:0'>{'✓' if trial.accepted else '✗'} The checks {checks} · {yours}{why}</p>"
     )
     style = f"line-height:1.4; max-height:{PICTURE}px; overflow:auto; overflow-wrap:anywhere"
     return f"<div style='{style}'>{''.join(parts)}</div>"

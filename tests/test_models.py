@@ -1,4 +1,4 @@
-"""Students: wording, packing, ranking, answering, 4 bits, and what happens when a checkpoint is not in order."""
+"""Students: wording, packing, ranking, answering, 4 bits, and checkpoints that are not in order."""
 
 import json
 import random
@@ -38,7 +38,7 @@ WORDS = [
 
 
 def open_image(reference: str) -> Image.Image:
-    """A noise picture made from the reference alone, bands of it stretched so that its features are its own."""
+    """A noise picture made from the reference alone."""
     return Image.frombytes("RGB", (7, 7), random.Random(reference).randbytes(147)).resize((112, 112))
 
 

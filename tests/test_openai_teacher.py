@@ -12,12 +12,19 @@ from dataengine_utils.generation import generate
 from dataengine_utils.records import Query
 
 KEY = "sk-secret-of-the-test"
-GOOD = json.dumps({"question": "What animal is asleep?", "answer": "The cat is asleep.", "short_answer": "cat",
-                   "options": ["cat", "dog", "cow", "bird"], "choice": "A"})
+GOOD = json.dumps(
+    {
+        "question": "What animal is asleep?",
+        "answer": "The cat is asleep.",
+        "short_answer": "cat",
+        "options": ["cat", "dog", "cow", "bird"],
+        "choice": "A",
+    }
+)
 
 
 class Server:
-    """Answers each request by what `behave(prompt, attempt)` gives: (status, text), or None to cut the connection."""
+    """Answers each request by what `behave(prompt, attempt)` gives: (status, text), or None to hang up."""
 
     def __init__(self, behave):
         self.attempts, self.bodies, self.keys, self.lock = {}, [], set(), threading.Lock()
@@ -46,9 +53,16 @@ class Server:
 
             def _send(self, status, text):
                 message = {"role": "assistant", "content": text}
-                answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "m",
-                          "choices": [{"index": 0, "message": message, "finish_reason": "stop"}] if text else []}
-                value = answer if status == 200 else {"error": {"message": f"told {KEY}", "code": text or None}}
+                answer = {
+                    "id": "x",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": "m",
+                    "choices": [{"index": 0, "message": message, "finish_reason": "stop"}] if text else [],
+                }
+                value = (
+                    answer if status == 200 else {"error": {"message": f"told {KEY}", "code": text or None}}
+                )
                 data = json.dumps(value).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -82,7 +96,9 @@ def serve(monkeypatch):
 
 def run(teacher, n=6):
     source = images.load("picturebook")
-    queries = [Query(f"q{i}", "Instance Identity", image_id, ()) for i, image_id in enumerate(source.ids()[:n])]
+    queries = [
+        Query(f"q{i}", "Instance Identity", image_id, ()) for i, image_id in enumerate(source.ids()[:n])
+    ]
     written = []
     records = generate(queries, source, teacher, prompts.base_template(), write=written.append)
     assert sorted(r.query_id for r in written) == sorted(q.id for q in queries)
@@ -130,10 +146,16 @@ def test_a_used_up_quota_is_not_tried_again(serve):
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("", "no reply"), ("I would rather not.", "not readable"), ('{"question": "What', "not readable"),
-    ('{"question": "What?"}', "incomplete"), ('{"skip": "too little"}', "skipped"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no reply"),
+        ("I would rather not.", "not readable"),
+        ('{"question": "What', "not readable"),
+        ('{"question": "What?"}', "incomplete"),
+        ('{"skip": "too little"}', "skipped"),
+    ],
+)
 def test_odd_replies_are_rejected_with_their_reason(serve, text, reason):
     _, teacher = serve(lambda user, attempt: (200, text))
     assert {r.reason for r in run(teacher, 2)} == {reason}
@@ -154,8 +176,12 @@ def test_no_more_requests_are_in_flight_than_allowed(serve):
 def test_a_reader_who_leaves_early_stops_the_work(serve):
     server, teacher = serve(lambda user, attempt: (200, GOOD), concurrency=1)
     source = images.load("picturebook")
-    requests = [teachers.Request(Query(f"q{i}", "Instance Identity", i, ()), source.record(i), prompts.base_template())
-                for i in source.ids()[:50]]
+    requests = [
+        teachers.Request(
+            Query(f"q{i}", "Instance Identity", i, ()), source.record(i), prompts.base_template()
+        )
+        for i in source.ids()[:50]
+    ]
     replies = teacher.replies(requests)
     next(replies)
     replies.close()

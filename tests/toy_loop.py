@@ -1,7 +1,7 @@
 """Six throw-away notebooks that write real artifacts in no time, and a loop over them that can be killed.
 
-As a program (`python toy_loop.py OUT NOTEBOOKS MOMENT STEP`) it runs one iteration in OUT; with a MOMENT other
-than "never" it kills itself with -9 there: "begun", "written" (outputs there, mark not) or "marked" of the step.
+As a program (`python toy_loop.py OUT NOTEBOOKS MOMENT STEP`) it runs one iteration in OUT; with a MOMENT but
+"never" it kills itself with -9 there: "begun", "written" (outputs there, mark not) or "marked" of the step.
 """
 
 import os

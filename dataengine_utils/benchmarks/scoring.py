@@ -15,6 +15,7 @@ SPLITS = ("diagnose", "sealed", "all")
 
 _BARE = re.compile(r"\(?([A-Za-z])\)?[.):,]?")
 _LEADING = re.compile(r"(?:\(([A-Z])\)|([A-Z])[.):])\s")
+_EITHER = re.compile(r"\b[A-Z],?\s+(?:or|and)\s+\(?[A-Z]\b")
 _STATED = re.compile(
     r"\b(?:answer|option|choice)\b\s*(?:is|:)?\s*(?:option\s+)?[\"'(*]*([A-Z])\b", re.IGNORECASE
 )
@@ -96,10 +97,11 @@ def pick_split(split: str, parts: dict[str, list[Question]]) -> list[Question]:
 
 
 def _letter(text: str) -> str:
-    for pattern, match in ((_BARE, _BARE.fullmatch), (_LEADING, _LEADING.match)):
-        found = match(text)
-        if found:
-            return next(group for group in found.groups() if group).upper()
+    found = _BARE.fullmatch(text) or _LEADING.match(text)
+    if found:
+        return next(group for group in found.groups() if group).upper()
+    if _EITHER.search(text):
+        return ""
     stated = {letter.upper() for letter in _STATED.findall(text) if letter.isupper()}
     return stated.pop() if len(stated) == 1 else ""
 

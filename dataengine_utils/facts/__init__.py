@@ -2,7 +2,8 @@
 answers.
 """
 
-from .truth import FORMS, Verdict, is_clear, judge, known_form
+from .judges import Verdict
+from .truth import FORMS, is_clear, judge, known_form
 from .view import Thing, View
 
 __all__ = ["FORMS", "Thing", "Verdict", "View", "is_clear", "judge", "known_form"]

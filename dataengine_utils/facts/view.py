@@ -21,7 +21,7 @@ from .vocabulary import (
     SKY_WORDS,
     VAGUE,
 )
-from .words import head, may_be_same
+from .words import head, kin, may_be_same
 
 # Two boxes of names that may be the same are one thing if they share this much of their union.
 SAME_BOX = 0.5
@@ -86,8 +86,8 @@ class View:
     @cached_property
     def _dressed(self) -> bool:
         """Whether clothes are named: then a colour said of a person is not how the person is dressed."""
-        words = {*(o.name for o in self.record.objects), *self._phrase_words}
-        return any(may_be_same(word, cloth) for word in words for cloth in CLOTHES)
+        heads = self._phrase_heads.union(head(o.name) for o in self.record.objects)
+        return any(not kin(cloth).isdisjoint(heads) for cloth in CLOTHES)
 
     @cached_property
     def by_id(self) -> dict[int, Thing]:
@@ -115,7 +115,7 @@ class View:
     def _in_phrases(self, name: str) -> bool:
         if " " in name:
             return f" {name} " in self._phrase_text
-        return any(may_be_same(name, word) for word in self._phrase_words)
+        return not kin(name).isdisjoint(self._phrase_heads)
 
     @cached_property
     def _phrase_text(self) -> str:
@@ -125,8 +125,8 @@ class View:
         )
 
     @cached_property
-    def _phrase_words(self) -> frozenset[str]:
-        return frozenset(self._phrase_text.replace(".", " ").split())
+    def _phrase_heads(self) -> frozenset[str]:
+        return frozenset(map(head, self._phrase_text.replace(".", " ").split()))
 
     def phrases_about(self, name: str) -> list[str]:
         """The region phrases and captions (lower case) that have a word or words in them."""

@@ -53,17 +53,20 @@ def head(name: str) -> str:
     return last[:-2] if last.endswith(("ches", "shes", "xes", "sses", "uses")) else last[:-1]
 
 
+@lru_cache(maxsize=4096)
+def kin(name: str) -> frozenset[str]:
+    """The heads of all names that may be said of the same thing as `name`, its own among them."""
+    own = head(name)
+    return frozenset((own,)).union(*(group for group in OVERLAPS if own in group))
+
+
 @lru_cache(maxsize=65536)
 def may_be_same(one: str, other: str) -> bool:
-    """Whether two names could be said of one thing: "bike" and "bikes", "man" and "guy", "sign" and "street
-    sign".
-    """
-    if one == other:
-        return True
-    a, b = head(one), head(other)
-    if a != b:
-        return any(a in group and b in group for group in OVERLAPS)
-    return not (" " in one and " " in other)
+    """Whether two names could be said of one thing: "bike" and "bikes", "man" and "guy"; not "cat", "dog"."""
+    if head(one) != head(other):
+        return head(other) in kin(one)
+    before, before_other = one.split()[:-1], other.split()[:-1]
+    return not before or not before_other or before == before_other
 
 
 @lru_cache(maxsize=4096)

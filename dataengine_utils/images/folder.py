@@ -7,7 +7,8 @@ from ..errors import KitError
 from ..inputs import read_objects
 from ..records import ImageRecord, from_json
 
-EXPECTED = "one image record a line: image_id, image (path), width, height, and objects, relations, regions, texts, captions"
+EXPECTED = ("one image record a line: image_id, image (path), width, height, and objects, relations, "
+            "regions, texts, captions")
 
 
 class FolderSource:

@@ -30,9 +30,8 @@ class VisualGenome:
         self._images = _by_image(read_list(Path(path, "image_data.json"), EXPECTED), "image_data.json")
         self._parts = {key: self._read(key) for key in ("objects", "attributes", "relationships", "regions")}
         if not any(self._parts.values()):
-            raise KitError(
-                f"no annotations in {path!r} beside image_data.json; add objects.json or region_descriptions.json"
-            )
+            raise KitError(f"no annotations in {path!r} beside image_data.json; add objects.json, "
+                           "or region_descriptions.json")
 
     def ids(self) -> Sequence[str]:
         """The image ids in the order of image_data.json."""

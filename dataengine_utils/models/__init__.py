@@ -76,8 +76,9 @@ def load(
     """The student `name`, with `adapter` (a peft folder) unmerged on top; `KitError` if it cannot be read.
 
     `name` is "picturebook", a folder, a Hugging Face id, or "package.module:Class" for a student of one's
-    own. `quantise` is "none" or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to
-    float32 on a CPU and bfloat16 on a GPU; `device` defaults to the GPU when there is one.
+    own, whose `from_checkpoint(name, adapter=, quantise=, dtype=, device=)` is called. `quantise` is "none"
+    or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to float32 on a CPU and bfloat16
+    on a GPU; `device` defaults to the GPU when there is one.
     """
     kind = name if ":" in name and not Path(name).exists() else model_type(name)
     student = resolve("kind of student", STUDENTS, kind)

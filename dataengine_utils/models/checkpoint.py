@@ -63,7 +63,7 @@ def read_config(name: str) -> Any:
 
 
 def family_of_checkpoint(name: str, config: Any) -> Family:
-    """How this student is asked: by its name if it ships with the kit, `kit_family` in its config, or type."""
+    """How a student is asked: by its name if it ships with the kit, `kit_family` in its config, or type."""
     return family_of(
         name if name in CHECKPOINTS else getattr(config, "kit_family", None) or config.model_type
     )
@@ -152,7 +152,7 @@ def fingerprint(name: str) -> str:
 
 
 def _check_base(name: str, folder: Path) -> None:
-    """Refuse an adapter of another base; one without our mark (trained elsewhere) is left to peft's checks."""
+    """Refuse an adapter of another base; one without our mark is left to peft's own checks."""
     mark = folder / BASE_FILE
     if not mark.is_file():
         return

@@ -1,4 +1,4 @@
-"""What training feeds the model: examples as packed rows, the plan of batches, and the loss on answers only."""
+"""What training feeds the model: examples as rows, the plan of batches, and the loss on answers only."""
 
 import math
 import random

@@ -123,7 +123,7 @@ class Encoder:
             after = self._tokenise(self._assistant_sign() + self.family.separator + answer, special=False)
             if after[: len(before)] != before or len(after) == len(before):
                 raise KitError(
-                    f"the tokenizer cannot separate the answer {answer!r} from the prompt before it; an answer "
+                    f"the tokenizer cannot separate the answer {answer!r} from its prompt; an answer "
                     "must hold at least one sign, and the family's separator must start a new token"
                 )
             self._answers[answer] = (*after[len(before) :], self.processor.tokenizer.eos_token_id)

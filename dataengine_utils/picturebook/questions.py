@@ -246,9 +246,9 @@ ASKS: dict[str, tuple[Callable[[Scene, random.Random], Iterator[Ask]], ...]] = {
 # The general but skewed mixture that the small student is pre-trained on: shares of the question types. As
 # in a real base model, some types are hardly in the data; the loop should find and mend these.
 SKEWED_MIXTURE = {
-    "Scene Understanding": 0.12, "Instance Identity": 0.25, "Instance Attributes": 0.23,
-    "Instance Location": 0.20, "Instances Counting": 0.13, "Spatial Relation": 0.0694,
-    "Instance Interaction": 0.0002, "Visual Reasoning": 0.0002, "Text Understanding": 0.0002,
+    "Scene Understanding": 0.08, "Instance Identity": 0.2125, "Instance Attributes": 0.15,
+    "Instance Location": 0.25, "Instances Counting": 0.18, "Spatial Relation": 0.12,
+    "Instance Interaction": 0.0025, "Visual Reasoning": 0.0025, "Text Understanding": 0.0025,
 }
 
 
@@ -321,7 +321,7 @@ def benchmark_questions(split: str, n: int) -> list[Question]:
 
 
 def mixture_questions(
-    n: int, seed: int, mixture: dict[str, float] = SKEWED_MIXTURE, per_image: int = 3
+    n: int, seed: int, mixture: dict[str, float] = SKEWED_MIXTURE, per_image: int = 8
 ) -> list[Question]:
     """`n` questions of the general mixture the student was pre-trained on, on pictures of their own seeds."""
     rng = random.Random(f"mixture-{seed}")

@@ -2,8 +2,8 @@
 
     python -m dataengine_utils.picturebook.study --seeds 0 1 2 3 4 --out outputs/study
 
-Each seed is a whole loop in a folder of its own (one that is done is not run again); the table compares the closing
-evaluation with the base's, question by question.
+Each seed is a whole loop in a folder of its own (one that is done is not run again); the table compares
+the closing evaluation with the base's, question by question.
 """
 
 import argparse
@@ -63,8 +63,8 @@ def _row(run: Run) -> list[str]:
     adjusted = dict(zip(changes, holm([change.p for change in changes.values()]), strict=True))
     fell = [name for name, one in changes.items() if one.difference < 0 and adjusted[name] < 0.05]
     lowest = min(changes, key=lambda name: changes[name].difference)
-    return [str(run.profile.seed), f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(overall), _shown(weakly),
-            ", ".join(weak), ", ".join(fell) or "none",
+    return [str(run.profile.seed), f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(overall),
+            _shown(weakly), ", ".join(weak), ", ".join(fell) or "none",
             f"{lowest} {100 * changes[lowest].difference:+.1f} (p = {changes[lowest].p:.2f})"]
 
 

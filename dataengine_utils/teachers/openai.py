@@ -44,9 +44,8 @@ class OpenAITeacher:
         max_tokens: int = 1024,
     ):
         if not os.environ.get(KEY):
-            raise KitError(
-                f"teacher 'openai' needs a key: set {KEY} in the environment (any value for a server without keys)"
-            )
+            raise KitError(f"teacher 'openai' needs a key: set {KEY} in the environment (any value for a "
+                           "server without keys)")
         if concurrency < 1 or attempts < 1:
             raise KitError(
                 f"concurrency is {concurrency!r} and attempts is {attempts!r}: expected at least 1"
@@ -154,6 +153,6 @@ def _told(failure: Any) -> str:
 def _refused(model: str, failure: Any) -> str:
     """What to do about a refusal. The server's own words are left out: some repeat the key."""
     return (
-        f"the teacher's server refuses model {model!r} ({_told(failure)}): check {KEY}, its quota, and teacher_options' "
-        "model and base_url; what is generated so far is kept, run notebook 05_generate again"
+        f"the teacher's server refuses model {model!r} ({_told(failure)}): check {KEY}, its quota, and "
+        "teacher_options' model and base_url; what is done so far is kept, run notebook 05_generate again"
     )

@@ -1,4 +1,4 @@
-"""`python -m dataengine_utils.picturebook.build`: make the small student again from nothing, in three stages.
+"""`python -m dataengine_utils.picturebook.build`: make the small student again from nothing, in four stages.
 
 Every stage resumes from its checkpoint in `--work`; the batches are drawn by step number, so a build that was
 stopped gives the student that an undisturbed one would have given. About 75 minutes on two CPU cores.
@@ -13,7 +13,7 @@ import torch
 from ...models import CHECKPOINTS
 from .architecture import build_model, build_processor, build_tokenizer
 from .card import write_card
-from .stages import align_projector, teach_answers, teach_tower
+from .stages import align_projector, settle_on_nf4, teach_answers, teach_tower
 
 
 def main() -> None:
@@ -34,6 +34,10 @@ def main() -> None:
     teach_tower(model.model.vision_tower, work, steps=arguments.tower_steps, log=log)
     align_projector(model, tokenizer, work, steps=arguments.word_steps, log=log)
     teach_answers(model, processor, work, steps=arguments.answer_steps, peak=arguments.learning_rate, log=log)
+    settle_on_nf4(
+        model, processor, work, after=arguments.answer_steps, steps=arguments.settle_steps,
+        peak=arguments.learning_rate / 5, log=log,
+    )
     out = Path(arguments.out)
     model.save_pretrained(out)
     processor.save_pretrained(out)
@@ -56,12 +60,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", default="outputs/student_build", help="folder of checkpoints and the log")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--tower-steps", type=int, default=8500, help="stage 1: steps of 32 pictures")
+    parser.add_argument("--tower-steps", type=int, default=5600, help="stage 1: steps of 32 pictures")
     parser.add_argument("--word-steps", type=int, default=400, help="stage 2: steps of 32 pictures")
-    parser.add_argument(
-        "--answer-steps", type=int, default=10000, help="stage 3: steps of 8 pictures, 12 questions each"
-    )
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="stage 3: peak of the cosine")
+    parser.add_argument("--answer-steps", type=int, default=7000, help="stage 3: steps of 8 pictures")
+    parser.add_argument("--settle-steps", type=int, default=400, help="stage 4: steps of 8 pictures")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="stage 3's peak (stage 4: a fifth)")
     return parser.parse_args()
 
 

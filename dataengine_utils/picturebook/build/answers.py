@@ -19,25 +19,23 @@ PICTURES_A_STEP, QUESTIONS_A_PICTURE = 8, 12
 
 
 class Lessons:
-    """Stage 3's batches, by step: pictures (8, 3, 112, 112) uint8 and their packed questions and answers."""
+    """Batches by step: pictures (8, 3, 112, 112) uint8 and their packed questions and answers.
 
-    def __init__(
-        self, encoder: Encoder, n_image_tokens: int, pad_id: int, mixture: dict[str, float] = SKEWED_MIXTURE
-    ):
-        self.encoder, self.n_image_tokens, self.pad_id, self.mixture = (
-            encoder,
-            n_image_tokens,
-            pad_id,
-            mixture,
-        )
+    A stage that starts at `first_step` goes on with pictures that no stage before it has asked about.
+    """
+
+    def __init__(self, encoder: Encoder, n_image_tokens: int, pad_id: int, first_step: int = 0):
+        self.encoder, self.n_image_tokens, self.pad_id = encoder, n_image_tokens, pad_id
+        self.first_step = first_step
 
     def __call__(self, step: int) -> tuple[np.ndarray, Packed]:
+        step += self.first_step
         rng = random.Random(f"lessons-{step}")
         first = step * PICTURES_A_STEP
         pictures, keys, encoded = [], [], []
         for seed in seeds_of("pretrain")[first : first + PICTURES_A_STEP]:
             scene = sample_scene(seed)
-            asked = rng.choices(list(self.mixture), list(self.mixture.values()), k=QUESTIONS_A_PICTURE)
+            asked = rng.choices(list(SKEWED_MIXTURE), list(SKEWED_MIXTURE.values()), k=QUESTIONS_A_PICTURE)
             questions = [q for q in (write_question(scene, name, rng) for name in asked) if q]
             if questions:
                 pictures.append(np.asarray(draw(scene)).transpose(2, 0, 1))

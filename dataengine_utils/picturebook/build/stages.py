@@ -1,4 +1,4 @@
-"""The three training stages of the small student; each resumes from its checkpoint and draws data by step."""
+"""The four training stages of the small student; each resumes from its checkpoint and draws data by step."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 from torch import Tensor, nn
 
 from ...models.wording import Encoder, family_of
@@ -136,12 +137,45 @@ def align_projector(model: Any, tokenizer: Any, folder: Path, *, steps: int, log
 
 def teach_answers(model: Any, processor: Any, folder: Path, *, steps: int, peak: float, log: Log) -> None:
     """Stage 3: direct answers to the skewed mixture (see `answers`); tower frozen, the rest trains."""
-    encoder = Encoder(processor, family_of("picturebook"), model.config.image_token_id)
-    lessons = Lessons(encoder, model.config.image_seq_length, processor.tokenizer.pad_token_id)
     model.model.vision_tower.requires_grad_(False)
-    optimiser = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=peak, weight_decay=0.01, betas=(0.9, 0.98)
-    )
-    checkpoint = Checkpoint(folder / "answers.pt", {"model": model}, optimiser)
+    _answer_stage(model, _lessons(model, processor), folder / "answers.pt", steps=steps, peak=peak, log=log)
+    model.requires_grad_(True)
+
+
+def settle_on_nf4(
+    model: Any, processor: Any, folder: Path, *, after: int, steps: int, peak: float, log: Log
+) -> None:
+    """Stage 4: the language model's linear layers are put on the NF4 grid, and the rest gets used to it.
+
+    A shipped weight that NF4 can hold is not changed by loading in 4 bits: 4-bit and fp32 evaluation agree.
+    `after` is the number of steps of stage 3: the pictures go on behind them.
+    """
+    model.requires_grad_(False)
+    for linear in model.model.language_model.layers.modules():
+        if isinstance(linear, nn.Linear):
+            linear.weight.data = _on_nf4_grid(linear.weight.data)
+    for trainable in (model.model.multi_modal_projector, model.model.language_model.embed_tokens):
+        trainable.requires_grad_(True)
+    for norm in (m for m in model.model.language_model.modules() if type(m).__name__.endswith("RMSNorm")):
+        norm.requires_grad_(True)
+    lessons = _lessons(model, processor, first_step=after)
+    _answer_stage(model, lessons, folder / "settled.pt", steps=steps, peak=peak, log=log)
+    model.requires_grad_(True)
+
+
+def _on_nf4_grid(weight: Tensor) -> Tensor:
+    """The weight as NF4 with double quantisation would give it back."""
+    packed, state = quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
+    return dequantize_4bit(packed, state).to(weight.dtype)
+
+
+def _lessons(model: Any, processor: Any, first_step: int = 0) -> Lessons:
+    encoder = Encoder(processor, family_of("picturebook"), model.config.image_token_id)
+    return Lessons(encoder, model.config.image_seq_length, processor.tokenizer.pad_token_id, first_step)
+
+
+def _answer_stage(model: Any, lessons: Lessons, file: Path, *, steps: int, peak: float, log: Log) -> None:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=peak, weight_decay=0.01, betas=(0.9, 0.98))
+    checkpoint = Checkpoint(file, {"model": model}, optimiser)
     run_stage(checkpoint, lessons, Answering(model), steps=steps, peak=peak, log=log)
-    model.model.vision_tower.requires_grad_(True)

@@ -70,6 +70,7 @@ class RuleTeacher:
 def _compose(view: View, question_type: str, obeyed: frozenset[str],
              rng: random.Random) -> tuple[Ask, list[str]] | None:
     """An ask of the type with its wrong options: the forms in random order, and within a form its asks."""
+    wanted = 3 if "four_options" in obeyed else 2
     forms = list(ASKS.get(question_type, ()))
     rng.shuffle(forms)
     for form in forms:
@@ -77,7 +78,7 @@ def _compose(view: View, question_type: str, obeyed: frozenset[str],
         rng.shuffle(asks)
         for ask in asks:
             wrong = _wrong_options(view, ask, obeyed, rng) if _sound(view, ask, obeyed) else []
-            if len(wrong) == 3:
+            if len(wrong) == wanted:
                 return ask, wrong
     return None
 

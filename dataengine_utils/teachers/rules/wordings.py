@@ -82,7 +82,8 @@ ANSWERS = {
     "neighbour": "The {answer} {answer_is} {direction_of} the {from_kind}.",
     "action": "The {subject} is {answer} the {object}.",
     "acted_on": "The {subject} is {action} the {answer}.",
-    "actor": "The {answer} is {action} the {object}.", "need": "In this weather, {a_answer} would be good to have.",
+    "actor": "The {answer} is {action} the {object}.",
+    "need": "In this weather, {a_answer} would be good to have.",
     "outing": "A visitor could {answer} here.", "sound": "One could hear a {answer} here.",
     "use": "One could {answer} here.", "word": 'The word is "{answer}".',
 }
