@@ -65,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--answer-steps", type=int, default=7000, help="stage 3: steps of 8 pictures")
     parser.add_argument("--settle-steps", type=int, default=400, help="stage 4: steps of 8 pictures")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="stage 3's peak (stage 4: a fifth)")
+    parser.add_argument("--note", default="", help="a sentence for the card, on how this build differed")
     return parser.parse_args()
 
 

@@ -32,6 +32,7 @@ def _card(metrics: dict[str, Any], settings: dict[str, Any], log_lines: list[str
     )
     weights = (folder / "model.safetensors").stat().st_size / 1e6
     steps = "\n".join(f"    {line}" for line in log_lines)
+    note = f"\n{settings['note']}\n" if settings.get("note") else ""
     return f"""# picturebook student
 
 A small LLaVA (`LlavaForConditionalGeneration`): CLIP tower of 4 layers x 128 on 112 x 112 pixels (49 picture
@@ -41,7 +42,7 @@ the whole loop runs, and really improves a model, on a laptop. Licence: Apache-2
 
 ## Data and recipe
 
-Three stages; the pictures of seeds 0 to 9,999,999 only, each drawn once per stage.
+Four stages; the pictures of seeds 0 to 9,999,999 only, each drawn once per stage.
 
 1. The tower learns dense labels per patch ({settings["tower_steps"]:,} steps of 32 pictures): a stand-in for
    CLIP.
@@ -50,11 +51,14 @@ Three stages; the pictures of seeds 0 to 9,999,999 only, each drawn once per sta
    with 12 questions each); the tower is frozen. The mixture is general but **skewed**, as a real base model's
    is: the share of each question type is in the table. Interaction, reasoning and text are nearly left out,
    which is what the loop finds.
+4. The language model's linear layers are rounded to the NF4 grid and the rest gets used to it
+   ({settings["settle_steps"]:,} steps of 8 pictures), so that loading in 4 bits changes no answer.
 
-`python -m dataengine_utils.picturebook.build` makes it again. The last log line of each stage:
+`python -m dataengine_utils.picturebook.build` makes a student by this recipe. The last log line of each
+stage:
 
 {steps}
-
+{note}
 ## Scores
 
 {metrics["overall"]["n"]:,} questions of the nine types in turn on pictures of seeds that are used for nothing
