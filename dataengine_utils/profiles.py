@@ -82,10 +82,10 @@ PROFILES: dict[str, dict[str, Any]] = {
         "benchmark": "picturebook", "benchmark_options": {"diagnose": 900, "sealed": 1800},
         "image_source": "picturebook", "image_options": {},
         "teacher": "rules", "teacher_options": {},
-        "iterations": 2, "budget": 1500, "in_context": 2, "prompt_policy": "best", "probe_queries": 36,
+        "iterations": 2, "budget": 2500, "in_context": 2, "prompt_policy": "best", "probe_queries": 36,
         "forms": ("short",), "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.0,
-        "learning_rate": 2e-3, "projector_learning_rate": 5e-4, "epochs": 3.0, "train_batch_size": 32,
-        "replay": "picturebook", "replay_samples": 1500, "answer_mode": "text", "eval_batch_size": 64,
+        "learning_rate": 1.5e-3, "projector_learning_rate": 1e-3, "epochs": 3.0, "train_batch_size": 32,
+        "replay": "picturebook", "replay_samples": 10_000, "answer_mode": "text", "eval_batch_size": 64,
     },
 }
 

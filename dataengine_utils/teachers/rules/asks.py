@@ -144,10 +144,10 @@ def _position(view: View) -> Iterator[Ask]:
 
 
 def _count(view: View) -> Iterator[Ask]:
+    """Only what is there more than once: a thing to be counted as "one" is seldom a question worth asking."""
     sizes = {name: len(view.called(name)) for name in view.names if name not in STUFF}
-    several = any(n > 1 for n in sizes.values())
     for name, n in sizes.items():
-        if 2 <= n <= len(NUMBERS) or (n == 1 and name in KINDS and not several):
+        if 2 <= n <= len(NUMBERS):
             alike = {thing.name for thing in view.called(name)}
             yield Ask("count", {"kind": name}, NUMBERS[n - 1], NUMBERS[:5], named_once=len(alike) == 1)
 

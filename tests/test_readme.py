@@ -1,0 +1,64 @@
+"""What the README says is so: its commands, files, links, notebooks and examples are the ones there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dataengine_utils.loop import main
+from dataengine_utils.profiles import load_profile
+from dataengine_utils.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_make_target_and_its_plain_form_are_those_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `make (\w+)` \| `\.venv/bin/python (.+?)` \|$", README, re.MULTILINE)
+    assert {target for target, _ in rows} == {"loop", "test", "lab", "bench", "lint"}
+    for target, command in rows:
+        recipe = re.search(rf"^{target}: .*\n\t\$\(RUN\) (.+)$", makefile, re.MULTILINE)[1]
+        said = command.replace("outputs/picturebook", "$(OUT)")
+        assert recipe.startswith(said), (target, recipe, said)
+
+
+def test_files_and_links_exist():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_modules_that_are_run_exist():
+    for module in set(re.findall(r"python -m (dataengine_utils[.\w]*)", README)):
+        path = ROOT.joinpath(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_notebooks_and_their_files_are_those_of_the_loop():
+    rows = dict(re.findall(r"^\| `(\d\d_\w+)` \|.*\| (.+?) \|$", README, re.MULTILINE))
+    assert set(rows) == {"00_run_loop", *(stage.name for stage in STAGES)}
+    for stage in STAGES:
+        for name in stage.outputs:
+            assert name in rows[stage.name], (stage.name, name)
+
+
+def test_the_yaml_example_is_a_profile(tmp_path):
+    example = re.search(r"```yaml\n(.+?)```", README, re.DOTALL)[1]
+    file = tmp_path / "my_experiment.yaml"
+    file.write_text(example, encoding="utf-8")
+    profile = load_profile(file)
+    assert (profile.benchmark, profile.teacher, profile.budget) == ("jsonl", "rules", 2000)
+
+
+def test_the_printed_table_has_the_form_that_the_loop_prints():
+    printed = re.search(r"```\n(.*?sealed questions right.*?)```", README, re.DOTALL)[1]
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("iter_00")] == [
+        stage.name for stage in STAGES]
+
+
+@pytest.mark.parametrize("command", [["show", "picturebook"], ["show", "llava15"]])
+def test_show_works(command, capsys):
+    assert main(command) == 0
+    assert "student" in capsys.readouterr().out
