@@ -25,8 +25,6 @@ STUDENTS: dict[str, str] = {"llava": "dataengine_utils.models.image_text:ImageTe
 
 # The kit compiles nothing; otherwise bitsandbytes' import loads torch's whole compiler (a second).
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-# Threads that wait should sleep: on a busy two-core machine spinning ones made training four times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # On CPUs with AVX512-BF16 bitsandbytes misses an optional package, for a lossy path that checkpoint.py shuts.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
