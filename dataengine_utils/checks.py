@@ -1,7 +1,8 @@
 """Everything that can be checked before the first expensive second."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import files, registry
@@ -10,6 +11,7 @@ from .profiles import Profile
 from .stages import PARAMETERS, Stage
 
 NEEDED_MB = 200
+BUILT_IN_REPLAY = "picturebook"
 
 
 def check_folder(out: Path) -> None:
@@ -71,6 +73,30 @@ def check_names(profile: Profile) -> None:
     _check_known("strategy", [profile.strategy], STRATEGIES)
     _check_known("prompt policy", [profile.prompt_policy], POLICIES)
     _check_known("training form", profile.forms, FORMS)
+
+
+def check_data(profile: Profile) -> None:
+    """The questions, the annotations and the replay data can be read; names and options are known to fit."""
+    from . import benchmarks, images
+
+    with _readable(f"benchmark {profile.benchmark!r}: its questions"):
+        benchmarks.load(profile.benchmark, **profile.benchmark_options).questions("diagnose")
+    if profile.image_source in images.SOURCES:  # one of the user's own may take its time
+        with _readable(f"image source {profile.image_source!r}: its annotations"):
+            images.load(profile.image_source, **profile.image_options)
+    if profile.replay_samples and profile.replay != BUILT_IN_REPLAY and not Path(profile.replay).is_file():
+        raise KitError(f"replay: no file {profile.replay!r}; put it there, name another (--set replay=FILE), "
+                       "or train without: --set replay_samples=0")
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except KitError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KitError(f"{what} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _check_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -49,7 +49,7 @@ def move_folder(source: Path, target: Path) -> None:
         raise KitError(f"{str(source)!r} is no folder to keep as {target.name}; write it first")
     if source.resolve() == target.resolve():
         return
-    old = target.with_name(f".{target.name}.old")
+    old = old_of(target)
     try:
         for file in source.rglob("*"):
             if file.is_file():
@@ -128,6 +128,17 @@ def read_part(path: Path, kind: type) -> list[Any]:
 def part_of(path: Path) -> Path:
     """Where the unfinished form of a file or folder lies."""
     return path.with_name(f"{path.name}.part")
+
+
+def old_of(path: Path) -> Path:
+    """Where `move_folder` puts the folder that it replaces, until the new one is in place."""
+    return path.with_name(f".{path.name}.old")
+
+
+def remove_strays(folder: Path) -> None:
+    """Remove what a `write_whole` that was killed has left in the folder itself (not below it)."""
+    for path in folder.glob(".*.????????.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def _drop_cut_line(part: Path) -> None:

@@ -5,7 +5,10 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 
+from . import files
+from .artifacts import Iteration
 from .errors import KitError
 from .images import ImageSource
 from .prompts import parse
@@ -14,28 +17,49 @@ from .records import LETTERS, Draft, Generated, Query, Sample, Template, Trial
 from .teachers import Reply, Request, Teacher
 from .verification import check
 
+MAX_FAILED = 20
+"""So many replies with an error, one after the other, are an outage of the teacher and no outcome."""
+
 
 def generate(queries: Sequence[Query], source: ImageSource, teacher: Teacher, template: Template, *,
              write: Callable[[Generated], None], done: Iterable[Generated] = ()) -> list[Generated]:
     """Have the teacher answer every query; each reply ends as accepted or with the one reason why not.
 
-    `write` gets every record as it comes. `done` are the records of an interrupted run: their queries are not
-    asked again, and a sample like one of theirs is a duplicate. Returned are all records, in the order of the
-    queries.
+    `write` gets every record as it comes. `done` are the records of an interrupted run: where they still hold
+    (see `still_valid`) their queries are not asked again, and a sample like one of theirs is a duplicate.
+    Returned are all records, in the order of the queries. After `MAX_FAILED` replies with an error in a row a
+    `KitError` is raised, and none of those is written.
     """
-    records = {record.query_id: record for record in done}
+    records = {record.query_id: record for record in still_valid(done, queries, template)}
     kept = {_content(r.image_id, r.draft) for r in records.values() if r.accepted and r.draft}
     requests = [Request(q, source.record(q.image_id), template) for q in queries if q.id not in records]
-    for request, reply in _ask(requests, teacher):
-        record = _judge(request, reply, teacher.name)
-        if record.draft and record.accepted:
-            content = _content(record.image_id, record.draft)
-            if content in kept:
-                record = _reject(record, "duplicate")
-            kept.add(content)
-        records[record.query_id] = record
-        write(record)
+    with closing(_without_outage(_ask(requests, teacher), teacher.name)) as replies:
+        for request, reply in replies:
+            record = _judge(request, reply, teacher.name)
+            if record.draft and record.accepted:
+                content = _content(record.image_id, record.draft)
+                if content in kept:
+                    record = _reject(record, "duplicate")
+                kept.add(content)
+            records[record.query_id] = record
+            write(record)
     return [records[query.id] for query in queries if query.id in records]
+
+
+def still_valid(done: Iterable[Generated], queries: Sequence[Query], template: Template) -> list[Generated]:
+    """Those records that answer one of these queries by this template; no reply at all is no answer."""
+    asked = {query.id for query in queries}
+    return [record for record in done if record.query_id in asked and record.template_id == template.id
+            and record.reason != "no reply"]
+
+
+def resume(iteration: Iteration, queries: Sequence[Query], template: Template) -> list[Generated]:
+    """The records of an interrupted run that still hold; all others leave the part that is appended to."""
+    written = iteration.load_part("generated")
+    done = still_valid(written, queries, template)
+    if done != written:
+        files.write_whole(iteration.part_of("generated"), files.lines_text(done, Generated))
+    return done
 
 
 def try_templates(templates: Sequence[Template], queries: Sequence[Query], source: ImageSource,
@@ -82,6 +106,22 @@ def _ask(requests: Sequence[Request], teacher: Teacher) -> Iterator[tuple[Reques
     if waiting:
         raise KitError(f"teacher {teacher.name!r} left {len(waiting)} queries without a reply, such as "
                        f"{next(iter(waiting))!r}; run notebook 05_generate again to ask them")
+
+
+def _without_outage(replies: Iterable[tuple[Request, Reply]],
+                    teacher: str) -> Iterator[tuple[Request, Reply]]:
+    """The replies in their order; those with an error wait until one without shows that it is no outage."""
+    failed: list[tuple[Request, Reply]] = []
+    for request, reply in replies:
+        failed.append((request, reply))
+        if not reply.error:
+            yield from failed
+            failed.clear()
+        elif len(failed) == MAX_FAILED:
+            raise KitError(f"teacher {teacher!r} failed {MAX_FAILED} times in a row, the last time with: "
+                           f"{reply.error}; replies that 05_generate has are kept. Once the teacher answers: "
+                           "run the notebook again, or python -m dataengine_utils.loop resume FOLDER")
+    yield from failed
 
 
 def _judge(request: Request, reply: Reply, teacher: str) -> Generated:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from . import files
 from .artifacts import Run, open_run
-from .checks import check_folder, check_names, check_notebooks
+from .checks import check_data, check_folder, check_names, check_notebooks
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
 from .profiles import PROFILES, PROJECT, origins, parse_overrides
@@ -41,14 +41,16 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
     """
     out = Path(out).expanduser().absolute()
     if profile is None:
-        open_run(out)  # nothing is made in a folder without a run
+        profile = open_run(out).source  # nothing is made in a folder without a run
     files.make_folder(out)
     with _only_one(out):
+        files.remove_strays(out)
         run = open_run(out, profile, overrides)
         steps = plan(run, _planned(run, iterations), stages)
         check_folder(out)
         check_notebooks(notebooks, stages)
         check_names(run.profile)
+        check_data(run.profile)
         _run_steps(run, steps, notebooks, keep_finished)
     return run
 
@@ -93,10 +95,21 @@ def _planned(run: Run, iterations: int | None) -> int:
     """How many iterations the run is for: what is asked (kept as its plan), its plan, or its profile's."""
     file = run.path / PLAN_FILE
     if iterations is None:
-        return int(files.read_object(file, dict)["iterations"]) if file.exists() else run.profile.iterations
+        return _read_plan(file) if file.exists() else run.profile.iterations
     if iterations < 0:
         raise KitError(f"--iterations: expected 0 or more, got {iterations}")
     files.write_whole(file, files.document({"iterations": iterations}))
+    return iterations
+
+
+def _read_plan(file: Path) -> int:
+    try:
+        iterations = files.read_object(file, dict).get("iterations")
+    except (OSError, KitError) as error:
+        raise KitError(f"{file} cannot be read; delete it, or say again: --iterations N") from error
+    if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 0:
+        raise KitError(f"{file}: expected \"iterations\", 0 or more, got {iterations!r}; "
+                       "delete it, or say again: --iterations N")
     return iterations
 
 
@@ -133,13 +146,14 @@ def _loop_and_report(options: argparse.Namespace, profile: str | None,
 
     run = run_loop(options.out, profile, overrides=overrides, iterations=options.iterations,
                    notebooks=options.notebooks, keep_finished=options.keep_finished)
-    print(f"\n{progress_table(run)}\n\nreport: {build_report(run)}")
+    print(f"\n{progress_table(run, _planned(run, None))}\n\nreport: {build_report(run)}")
 
 
 def _command_status(options: argparse.Namespace) -> None:
     run = open_run(options.out)
-    steps = steps_table(run, plan(run, _planned(run, None)), options.notebooks)
-    print(f"run {run.path} (profile {run.profile.name})\n{steps}\n\n{progress_table(run)}")
+    planned = _planned(run, None)
+    steps = steps_table(run, plan(run, planned), options.notebooks)
+    print(f"run {run.path} (profile {run.profile.name})\n{steps}\n\n{progress_table(run, planned)}")
 
 
 def _command_show(options: argparse.Namespace) -> None:
@@ -182,8 +196,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"stopped; what is finished stays. Go on: python -m dataengine_utils.loop resume {options.out}",
-              file=sys.stderr)
+        folder = getattr(options, "out", "")
+        go_on = f"; what is finished stays. Go on: python -m dataengine_utils.loop resume {folder}"
+        print(f"stopped{go_on if folder else ''}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -93,11 +93,16 @@ FIELDS: dict[str, Any] = {key: kind for key, kind in get_type_hints(Profile).ite
 _AT_LEAST = {
     "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,
     "lora_alpha": 1, "lora_dropout": 0, "learning_rate": 0, "projector_learning_rate": 0, "warmup_ratio": 0,
-    "weight_decay": 0, "epochs": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
+    "weight_decay": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
     "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0,
 }
+_ABOVE_ZERO = {"epochs"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
+# The field that names a class -> the field with that class's options: another class has other options.
+_OPTIONS_OF = {
+    "benchmark": "benchmark_options", "image_source": "image_options", "teacher": "teacher_options",
+}
 _SHOW = "see: python -m dataengine_utils.loop show picturebook"
 
 
@@ -124,10 +129,11 @@ def override(profile: Profile, **values: Any) -> Profile:
 
 def origins(name: str | Path, overrides: Mapping[str, Any] | None = None) -> list[tuple[str, Any, str]]:
     """Every field as (field, value, where the value comes from): a profile's name, a file, or "override"."""
-    profile = load_profile(name, overrides)
+    profile, values = load_profile(name, overrides), to_json(Profile())
     source = dict.fromkeys(FIELDS, "llava15")
-    for origin, fields, _ in [*_layers(str(name))[1], ("override", overrides or {}, None)]:
-        source.update({key.partition(".")[0]: origin for key in fields})
+    for origin, fields, folder in [*_layers(str(name))[1], ("override", overrides or {}, Path.cwd())]:
+        source.update({key.partition(".")[0]: origin for key in [*_dropped(values, fields), *fields]})
+        values = _lay_over(values, fields, folder)
     return [(key, getattr(profile, key), source[key]) for key in FIELDS]
 
 
@@ -175,7 +181,7 @@ def _path_fields(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lay_over(values: dict[str, Any], fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    values = dict(values)
+    values = {**values, **_dropped(values, fields)}
     for key, value in fields.items():
         target, _, option = key.partition(".")
         if target not in FIELDS or (option and get_origin(FIELDS[target]) is not dict):
@@ -184,6 +190,12 @@ def _lay_over(values: dict[str, Any], fields: Mapping[str, Any], folder: Path) -
             value = {**values[target], option: _option_value(value)}
         values[target] = _resolve_paths(target, _convert(target, value), folder)
     return values
+
+
+def _dropped(values: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the layer below that end here, emptied: `fields` names another class than theirs."""
+    return {options: {} for name, options in _OPTIONS_OF.items()
+            if name in fields and fields[name] != values[name]}
 
 
 def _convert(field: str, value: Any) -> Any:
@@ -199,6 +211,8 @@ def _convert(field: str, value: Any) -> Any:
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         limits = f"at least {low}" + (f" and at most {high}" if high is not None else "")
         raise KitError(f"profile field {field}: expected {limits}, got {value!r}; {_SHOW}")
+    if field in _ABOVE_ZERO and not value > 0:
+        raise KitError(f"profile field {field}: expected a number above 0, got {value!r}; {_SHOW}")
     return float(value) if kind is float else value
 
 

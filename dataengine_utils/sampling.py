@@ -29,9 +29,9 @@ def sample_queries(
 
     Types are drawn independently by the table's weights. `image_ids` are distinct; no image serves twice, nor
     one of `used`. With `fits(image_id, question_type)` up to `MAX_TRIES` images are tried for one that can
-    serve the type (where none does, the first is taken, and the teacher will say so). Bad cases are of
-    the query's type, at random, without repetition within a query. Raises `KitError` when there are fewer
-    images than queries. The same seed and inputs give the same queries.
+    serve the type (where none does, one of those tried is taken, and the teacher will say so). Bad cases
+    are of the query's type, at random, without repetition within a query. Raises `KitError` when there are
+    fewer images than queries. The same seed and inputs give the same queries.
     """
     images = _Images(image_ids, used, rng)
     _check(table, budget, in_context, len(images))

@@ -15,9 +15,13 @@ def steps_table(run: Run, steps: list[Step], notebooks: Path) -> str:
     return "\n".join(f"  {title:<33} {reason or 'done'}" for title, reason in reasons.items())
 
 
-def progress_table(run: Run) -> str:
-    """Accuracy on the sealed questions, in per cent: a row per type, a column per iteration, the change."""
-    measured = [iteration for iteration in run.iterations() if iteration.has("metrics")]
+def progress_table(run: Run, planned: int | None = None) -> str:
+    """Accuracy on the sealed questions, in per cent: a row per type, a column per iteration, the change.
+
+    With `planned`, evaluations after that many iterations, made by a longer plan, are left out.
+    """
+    measured = [iteration for iteration in run.iterations()
+                if iteration.has("metrics") and (planned is None or iteration.number <= planned)]
     if not measured:
         return "nothing is measured yet"
     scores = [iteration.load("metrics")[SPLIT] for iteration in measured]

@@ -1,5 +1,6 @@
 """Fine-tuning a student: NF4 + LoRA on `transformers.Trainer`; the adapter is saved whole."""
 
+import itertools
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from . import files
 from .errors import KitError
 from .models import OpenImage
 from .models.checkpoint import attach_adapter, quiet, save_adapter
@@ -91,11 +93,9 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    part = out_dir.with_name(out_dir.name + ".part")
+    part = files.part_of(out_dir)
     save_adapter(adapter, student, part)
-    if out_dir.exists():
-        shutil.rmtree(out_dir)
-    part.rename(out_dir)
+    files.move_folder(part, out_dir)
     return log.summary()
 
 
@@ -158,7 +158,7 @@ def _arguments(
 ) -> TrainingArguments:
     """Trainer's settings; its one "epoch" is the whole plan, and one of its "items" is one batch."""
     return TrainingArguments(
-        output_dir=str(out_dir.with_name(out_dir.name + ".part")),
+        output_dir=str(files.part_of(out_dir)),
         num_train_epochs=1,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=accumulation,
@@ -182,7 +182,8 @@ def _free_folder(folder: Path) -> Path:
     """The folder for a new adapter, after checking that nothing but an older adapter would be replaced."""
     if folder.exists() and not (folder / "adapter_config.json").is_file():
         raise KitError(f"{folder} exists and holds no adapter; choose another folder for the adapter")
-    shutil.rmtree(folder.with_name(folder.name + ".part"), ignore_errors=True)  # what a killed training left
+    for left in (files.part_of(folder), files.old_of(folder)):  # by a training that was killed
+        shutil.rmtree(left, ignore_errors=True)
     if not folder.parent.is_dir():
         raise KitError(f"the folder {folder.parent} for the adapter does not exist; create it first")
     return folder
@@ -200,7 +201,8 @@ class _Log(TrainerCallback):
         listener: Callable[[dict[str, Any]], None] | None,
     ):
         counts = [sum(len(row.keys) for row in batch) for batch in batches]
-        self._seen = [sum(counts[:end]) for end in range(0, len(counts) + accumulation, accumulation)]
+        totals = [0, *itertools.accumulate(counts)]
+        self._seen = [*totals[:-1:accumulation], totals[-1]]
         self._n_examples, self._path, self._listener = n_examples, path, listener
         self._lines: list[dict[str, Any]] = []
         self._start = self._last = time.perf_counter()

@@ -206,6 +206,11 @@ def test_bad_lines_are_named_with_their_line(tmp_path, change, message):
         jsonl(tmp_path, LINE, {**LINE, "id": "q2", **change}).questions("all")
 
 
+def test_numbers_may_be_options_and_answers(tmp_path):
+    bench = jsonl(tmp_path, {**LINE, "options": [1, 2.5], "answer": 2.5})
+    assert [(q.options, q.answer, q.choice) for q in bench.questions("all")] == [(("1", "2.5"), "2.5", "B")]
+
+
 def test_bad_files_are_named(tmp_path):
     with pytest.raises(KitError, match="bench.jsonl:2: id 'q1' is there twice"):
         jsonl(tmp_path, LINE, LINE).questions("all")

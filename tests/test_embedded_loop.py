@@ -46,7 +46,8 @@ def test_what_is_made_fits_together(run):
     assert all(reply.accepted or reply.reason for reply in generated)
     letters = [sum(sample.choice_answer == letter for sample in samples) for letter in "ABCD"]
     assert max(letters) - min(letters) <= 1
-    assert len({sample.question_type for sample in samples}) == 9
+    served = {sample.question_type for sample in samples}
+    assert {"Spatial Relation", "Visual Reasoning", "Text Understanding"} <= served, "the weak types"
 
 
 def test_weak_types_are_asked_for_more(run):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine_utils import images, prompts, teachers
+from dataengine_utils.artifacts import Iteration
 from dataengine_utils.errors import KitError
-from dataengine_utils.generation import generate, make_samples, try_templates
+from dataengine_utils.generation import MAX_FAILED, generate, make_samples, resume, try_templates
 from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import LETTERS, Draft, Generated, Query
 from dataengine_utils.verification import REASONS
@@ -102,6 +103,58 @@ def test_a_failed_request_is_kept_with_its_error():
         "APITimeoutError, 5 times",
         None,
     )
+
+
+class Down(Scripted):
+    """Fails at the requests of the numbers given, in the order of the requests."""
+
+    def replies(self, requests):
+        for number, request in enumerate(requests):
+            self.asked.append(request.query.id)
+            failed = number in self.say
+            yield teachers.Reply(
+                request.query.id, "" if failed else json.dumps(GOOD), "APITimeoutError" if failed else ""
+            )
+
+
+def test_an_outage_stops_the_run_and_rejects_nothing():
+    written, teacher = [], Down(range(3, 60))
+    with pytest.raises(KitError, match=f"{MAX_FAILED} times in a row.*APITimeoutError.*resume"):
+        generate(QUERIES, SOURCE, teacher, BASE, write=written.append)
+    assert [r.query_id for r in written] == [q.id for q in QUERIES[:3]]
+    assert len(teacher.asked) == 3 + MAX_FAILED
+
+
+def test_fewer_failures_than_an_outage_are_outcomes_in_their_order():
+    failed = {*range(MAX_FAILED - 1), *range(MAX_FAILED, 2 * MAX_FAILED - 1), 59}
+    records, written = run(teacher=Down(failed))
+    assert records == written
+    assert {n for n, r in enumerate(records) if r.reason == "no reply"} == failed
+
+
+def test_only_records_that_still_hold_are_done():
+    older = prompts.candidate_templates(BASE)[0]
+    done, _ = run(QUERIES[:4], Down({1}))
+    stale = generate(QUERIES[2:3], SOURCE, Down(()), older, write=lambda record: None)
+    teacher = Down(())
+    records, written = run(QUERIES[1:4], teacher, done=[*done[:2], *stale, done[3]])
+    assert teacher.asked == [r.query_id for r in written] == [q.id for q in QUERIES[1:3]]
+    assert [(r.query_id, r.template_id) for r in records] == [(q.id, BASE.id) for q in QUERIES[1:4]]
+
+
+def test_stale_lines_leave_the_part(tmp_path):
+    iteration = Iteration(0, tmp_path)
+    done, _ = run(QUERIES[:4], Down({1}))
+    assert resume(iteration, QUERIES, BASE) == [] and not iteration.part_of("generated").exists()
+    with pytest.raises(RuntimeError), iteration.append("generated") as write:
+        for record in done:
+            write(record)
+        raise RuntimeError("cut off")
+    kept = resume(iteration, QUERIES[1:4], BASE)
+    assert kept == iteration.load_part("generated") == done[2:]
+    with iteration.append("generated") as write:
+        records = generate(QUERIES[1:4], SOURCE, Down(()), BASE, write=write, done=kept)
+    assert sorted(iteration.load("generated"), key=lambda r: r.query_id) == records
 
 
 def test_a_reply_that_nobody_asked_for_is_refused():

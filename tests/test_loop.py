@@ -26,8 +26,9 @@ TITLES = [*(f"iter_00 {stage.name}" for stage in STAGES), "iter_01 01_evaluate"]
 
 @pytest.fixture(autouse=True)
 def toy_world(monkeypatch):
-    """Neither the profile's names nor the package's source are what is tested here."""
+    """Neither the profile's names and data nor the package's source are what is tested here."""
     monkeypatch.setattr(loop, "check_names", lambda profile: None)
+    monkeypatch.setattr(loop, "check_data", lambda profile: None)
     monkeypatch.setattr(fingerprints, "hash_package", lambda: "code")
 
 
@@ -251,6 +252,59 @@ def test_show_and_status_print_what_they_promise(finished, capsys):
     loop.main(["status", str(finished[0]), "--notebooks", str(finished[1])])
     told = capsys.readouterr().out
     assert told.count(" done") == 7 and "all questions" in told
+
+
+def test_a_shorter_plan_shows_only_its_own_evaluations(finished):
+    run = open_run(finished[0])
+    assert progress_table(run, 0).splitlines()[0].split()[-2:] == ["base", "change"]
+    assert progress_table(run, 1) == progress_table(run)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"iterations": "two"}', '{"iterations": -1}'])
+def test_a_plan_that_cannot_be_read_is_one_clear_error(tmp_path, capsys, text):
+    open_run(tmp_path / "run", "picturebook")
+    (tmp_path / "run" / loop.PLAN_FILE).write_text(text)
+    for command in ("resume", "status"):
+        assert loop.main([command, str(tmp_path / "run")]) == 1
+        assert "plan.json" in (told := capsys.readouterr().err) and "--iterations N" in told
+
+
+def test_an_edited_profile_is_told_before_anything_runs(tmp_path, capsys):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("base: picturebook\nepochs: 2\n")
+    open_run(tmp_path / "run", profile, {"seed": 4})
+    profile.write_text("base: picturebook\nepochs: 5\n")
+    assert loop.main(["resume", str(tmp_path / "run")]) == 1
+    assert "epochs: 2.0 / 5.0" in capsys.readouterr().err
+    assert not list((tmp_path / "run").glob("iter_*"))
+
+
+def test_what_a_killed_write_left_goes_when_a_stage_begins(tmp_path):
+    run = open_run(tmp_path / "run", "picturebook")
+    step = plan(run, 1)[0]
+    marks = step.iteration.path / ".stages"
+    marks.mkdir(parents=True)
+    strays = [folder / ".weakness.json.ab1_cd23.tmp" for folder in (run.path, step.iteration.path, marks)]
+    for stray in strays:
+        stray.touch()
+    (step.iteration.path / ".mine.tmp").touch()
+    fingerprints.begin(run, step, tmp_path)
+    assert [stray.exists() for stray in strays] == [True, False, False]
+    with pytest.raises(KitError, match="is missing"):
+        loop.run_loop(run.path, notebooks=tmp_path)
+    assert not strays[0].exists() and (step.iteration.path / ".mine.tmp").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "status", "show"])
+def test_ctrl_c_is_one_line_in_every_command(monkeypatch, capsys, command):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, f"_command_{command}", interrupted)
+    argument = {"run": ["--out", "here"], "show": ["picturebook"]}.get(command, ["here"])
+    assert loop.main([command, *argument]) == 130
+    told = capsys.readouterr().err
+    assert told.startswith("stopped") and ("loop resume here" in told) == (command != "show")
 
 
 def test_a_kernel_prints_nothing_into_the_terminal(tmp_path, capfd):

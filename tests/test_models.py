@@ -1,5 +1,7 @@
 """Students: wording, packing, ranking, answering, 4 bits, and checkpoints that are not in order."""
 
+import dataclasses
+import hashlib
 import json
 import random
 import shutil
@@ -11,12 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from dataengine_utils import models
 from dataengine_utils.errors import KitError
 from dataengine_utils.models.checkpoint import fingerprint
 from dataengine_utils.models.packing import Row, make_batches, make_rows, pack
-from dataengine_utils.models.wording import FAMILIES, Encoded, family_of, prompt
+from dataengine_utils.models.wording import FAMILIES, Encoded, asked, family_of, prompt
 from dataengine_utils.records import Question
 from tests.tiny import build_student
 
@@ -79,6 +82,23 @@ def test_prompts_follow_the_family():
     assert prompt("What?", options, "choice", family_of("picturebook")) == "What?\nA. cat\nB. dog"
     assert prompt("What?", options, "short", family_of("llava")).endswith("a single word or phrase.")
     assert "A. cat\nB. dog\nAnswer with" in prompt("What?", options, "choice", family_of("llava"))
+
+
+def test_a_hint_stands_before_the_question_for_choosing_and_answering_alike(student, monkeypatch):
+    plain = make_questions(1)[0]
+    hinted = dataclasses.replace(plain, hint="Look left.")
+    assert (asked(plain), asked(hinted)) == (plain.question, f"Look left.\n{plain.question}")
+    seen, encode = [], student.encoder.encode
+
+    def noted(text, *rest):
+        seen.append(text)
+        return encode(text, *rest)
+
+    monkeypatch.setattr(student.encoder, "encode", noted)
+    for by in ("text", "letter"):
+        student.choose([hinted], open_image, batch_size=1, by=by)
+    student.answer([hinted], open_image, batch_size=1, max_new_tokens=1)
+    assert seen == [asked(hinted)] * 3
 
 
 def test_unknown_forms_and_families_name_the_known_ones():
@@ -301,6 +321,20 @@ def test_unknown_quantisation_and_missing_adapter(checkpoint, tmp_path):
 
 def test_fingerprints_tell_trainings_apart(checkpoint, tmp_path):
     assert fingerprint(str(checkpoint)) != fingerprint(str(build_student(tmp_path / "twin", seed=1)))
+
+
+def test_a_fingerprint_is_of_the_weights_bytes_in_any_precision(checkpoint, tmp_path):
+    from safetensors.torch import load_file
+
+    weights = load_file(checkpoint / "model.safetensors")
+    names = sorted(name for name in weights if name.endswith(("embed_tokens.weight", "linear_2.weight")))
+    rows = b"".join(weights[name][32:48].numpy().tobytes() for name in names)
+    config = (checkpoint / "config.json").read_bytes()
+    assert fingerprint(str(checkpoint)) == hashlib.sha256(config + rows).hexdigest()[:16]
+    half = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.bfloat16)
+    half.save_pretrained(tmp_path / "half")
+    of_half = fingerprint(str(tmp_path / "half"))
+    assert len(of_half) == 16 and of_half != fingerprint(str(checkpoint))
 
 
 def test_the_package_imports_without_torch():

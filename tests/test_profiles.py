@@ -55,6 +55,7 @@ def test_text_is_read_by_the_fields_type(text, value):
 
 @pytest.mark.parametrize("field, value, told", [
     ("epochs", "many", "expected float, got 'many'"), ("epochs", True, "expected float"),
+    ("epochs", 0, "expected a number above 0, got 0"), ("epochs", "-1", "above 0"),
     ("epochs", float("nan"), "expected float"), ("epochs", "inf", "expected float"),
     ("iterations", 1.5, "expected int, got 1.5"), ("iterations", "0", "expected at least 1, got 0"),
     ("quantise", "int8", "expected 'nf4' or 'none', got 'int8'"),
@@ -126,6 +127,19 @@ def test_paths_count_from_where_they_were_written(tmp_path, monkeypatch):
     assert given_here.student == str(tmp_path / "models/mine")
     assert given_here.replay == str(tmp_path / "r.json")
     assert load_profile("llava15").student == "llava-hf/llava-1.5-7b-hf"
+
+
+def test_another_class_does_not_get_the_options_of_the_one_below(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: llava15\nteacher_options.temperature: 1\nteacher: rules\nimage_source: folder\n")
+    profile = load_profile(file, {"benchmark": "mine:Own"})
+    assert profile.teacher_options == {"temperature": 1}, "reset first, whatever the order"
+    assert (profile.image_options, profile.benchmark_options) == ({}, {})
+    told = {field: origin for field, _, origin in origins(file, {"benchmark": "mine:Own"})}
+    assert (told["image_options"], told["benchmark_options"]) == ("mine.yaml", "override")
+    assert load_profile("llava15", {"teacher": "rules"}).teacher_options == {}
+    kept = load_profile("picturebook", {"seed": 3, "benchmark": "picturebook"})
+    assert kept.benchmark_options == {"diagnose": 900, "sealed": 1800}
 
 
 def test_none_means_from_the_profile():

@@ -1,10 +1,13 @@
 """What the README says is so: its commands, files, links, notebooks and examples are the ones there."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from dataengine_utils import images, teachers
+from dataengine_utils.benchmarks.jsonl import read_questions
 from dataengine_utils.loop import main
 from dataengine_utils.profiles import load_profile
 from dataengine_utils.stages import STAGES
@@ -50,6 +53,26 @@ def test_the_yaml_example_is_a_profile(tmp_path):
     file.write_text(example, encoding="utf-8")
     profile = load_profile(file)
     assert (profile.benchmark, profile.teacher, profile.budget) == ("jsonl", "rules", 2000)
+    assert teachers.load(profile.teacher, **profile.teacher_options).name == "rules"
+
+
+def test_the_lines_of_the_users_own_files_are_read(tmp_path):
+    question, record = re.findall(r"```json\n(.+?)```", README, re.DOTALL)
+    (tmp_path / "my_questions.jsonl").write_text(question, encoding="utf-8")
+    (tmp_path / "annotations.jsonl").write_text(json.dumps(json.loads(record)), encoding="utf-8")
+    assert read_questions(tmp_path / "my_questions.jsonl")[0].choice == "A"
+    assert images.load("folder", path=str(tmp_path)).record("1").objects[0].name == "cat"
+
+
+def test_every_module_has_its_place():
+    tree = re.search(r"## Where everything lies\n\n```\n(.+?)```", README, re.DOTALL)[1]
+    parts = {path.stem for path in (ROOT / "dataengine_utils").iterdir()
+             if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert parts - {"__init__"} <= set(re.findall(r"\w+", tree))
+
+
+def test_nothing_is_left_to_fill_in():
+    assert "@@" not in README
 
 
 def test_the_printed_table_has_the_form_that_the_loop_prints():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataengine_utils import models
+from dataengine_utils import files, models
 from dataengine_utils.errors import KitError
 from dataengine_utils.instruction_data import Example
 from dataengine_utils.models.checkpoint import save_adapter
@@ -17,7 +17,7 @@ from dataengine_utils.models.learning import AnswerLoss, Collator, encode_exampl
 from dataengine_utils.models.packing import Row
 from dataengine_utils.models.wording import Encoded
 from dataengine_utils.records import Question
-from dataengine_utils.training import attach_lora, train
+from dataengine_utils.training import _free_folder, _Log, attach_lora, train
 from tests.tiny import build_student
 
 COLOURS = {"red": (220, 20, 30), "blue": (20, 40, 220), "green": (20, 200, 40), "yellow": (230, 220, 40)}
@@ -278,6 +278,28 @@ def test_training_is_silent(checkpoint, tmp_path, capfd, recwarn):
     )
     assert capfd.readouterr() == ("", "")
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_the_count_of_seen_examples_at_every_step():
+    item = Encoded((1, 4), (5,), ((2,),))
+    batches = [[Row("image", (item,) * size, tuple(range(size)))] for size in (3, 1, 4, 1, 5)]
+    counts = {n: _Log(batches, n, 14, None, None)._seen for n in (1, 2, 5, 6)}
+    assert counts == {1: [0, 3, 4, 8, 9, 14], 2: [0, 4, 9, 14], 5: [0, 14], 6: [0, 14]}
+
+
+def test_a_kill_while_an_older_adapter_is_replaced_is_got_over(tmp_path, monkeypatch):
+    out, part = tmp_path / "adapter", tmp_path / "adapter.part"
+    for folder in (out, part):
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(folder.name)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files.shutil, "move", killed)
+        files.move_folder(part, out)
+    assert _free_folder(out) == out and list(tmp_path.iterdir()) == []
 
 
 # What can be wrong

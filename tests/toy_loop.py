@@ -118,7 +118,8 @@ def execute_here(run, step, notebooks: Path) -> None:
 
 
 def main(out: str, notebooks: str, moment: str = "never", title: str = "") -> None:
-    loop.check_names, fingerprints.hash_package = lambda profile: None, lambda: "code"
+    loop.check_names = loop.check_data = lambda profile: None
+    fingerprints.hash_package = lambda: "code"
     if moment != "never":
         loop._execute, loop.check_notebooks = execute_here, lambda folder, stages: None
         kill_at(moment, title)

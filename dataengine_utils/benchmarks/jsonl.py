@@ -78,7 +78,7 @@ def _question(line: dict[str, Any]) -> Question:
 
 def _text(line: dict[str, Any], field: str) -> str:
     value = line.get(field)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
         raise KitError(f"{field} is {value!r}: expected a text; a line has {EXPECTED}")

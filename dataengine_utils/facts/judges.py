@@ -213,11 +213,7 @@ def clear_acted_on(view: View, facts: Facts) -> bool:
 
 def judge_acted_on(view: View, facts: Facts, option: str) -> Verdict:
     found = _acting(view, facts["subject"], facts["action"])
-    if any(o.name == option for _, _, o in found):
-        return "holds"
-    beside = [thing for s, _, _ in found for thing in view.things if _meet(s, thing)]
-    unsure = any(may_be_same(thing.name, option) for thing in (*beside, *(o for _, _, o in found)))
-    return "undecided" if unsure or not found or _unplaced(view, option) else "contradicted"
+    return _end_of_act(view, [o for _, _, o in found], [s for s, _, _ in found], option)
 
 
 def clear_actor(view: View, facts: Facts) -> bool:
@@ -227,11 +223,16 @@ def clear_actor(view: View, facts: Facts) -> bool:
 
 def judge_actor(view: View, facts: Facts, option: str) -> Verdict:
     found = _acting(view, "", facts["action"], facts["object"])
-    if any(s.name == option for s, _, _ in found):
+    return _end_of_act(view, [s for s, _, _ in found], [o for _, _, o in found], option)
+
+
+def _end_of_act(view: View, ends: list[Thing], others: list[Thing], option: str) -> Verdict:
+    """Judge an option by the things at one end of the acts; what touches the other end may be one unsaid."""
+    if any(thing.name == option for thing in ends):
         return "holds"
-    beside = [thing for _, _, o in found for thing in view.things if _meet(o, thing)]
-    unsure = any(may_be_same(thing.name, option) for thing in (*beside, *(s for s, _, _ in found)))
-    return "undecided" if unsure or not found or _unplaced(view, option) else "contradicted"
+    beside = [thing for other in others for thing in view.things if _meet(other, thing)]
+    unsure = any(may_be_same(thing.name, option) for thing in (*beside, *ends))
+    return "undecided" if unsure or not ends or _unplaced(view, option) else "contradicted"
 
 
 def _meet(one: Thing, other: Thing) -> bool:

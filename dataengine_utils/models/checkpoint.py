@@ -144,10 +144,11 @@ def fingerprint(name: str) -> str:
         return ""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in files:
-        with safe_open(file, framework="np") as tensors:
+        with safe_open(file, framework="pt") as tensors:
             for key in sorted(tensors.keys()):
                 if key.endswith(("embed_tokens.weight", "linear_2.weight")):
-                    digest.update(tensors.get_slice(key)[32:48].tobytes())
+                    rows = tensors.get_slice(key)[32:48].contiguous()
+                    digest.update(rows.view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16
     return digest.hexdigest()[:16]
 
 

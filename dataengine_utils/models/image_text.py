@@ -14,7 +14,7 @@ from . import Choice, OpenImage
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
 from .packing import Packed, Row, answer_log_likelihoods, make_batches, make_rows, pack
 from .vision import FrozenFeatures
-from .wording import Encoded, Encoder, Family
+from .wording import Encoded, Encoder, Family, asked
 
 QUESTIONS_PER_ROW = 8
 """Questions that share one image's tokens; longer rows would spend more on the mask than they save."""
@@ -120,15 +120,18 @@ class ImageTextStudent:
                 'set answer_mode to "generate" for open questions'
             )
         if by == "text":
-            return self.encoder.encode(question.question, question.options, "short", question.options)
+            return self._encode(question, "short", question.options)
         if by == "letter":
             letters = LETTERS[: len(question.options)]
-            return self.encoder.encode(question.question, question.options, "choice", letters)
+            return self._encode(question, "choice", letters)
         raise unknown_name("way to choose", by, ("text", "letter"))
 
     def _encode_open(self, question: Question) -> Encoded:
         form = self.family.answer_form if question.options else "short"
-        return self.encoder.encode(question.question, question.options, form, ())
+        return self._encode(question, form, ())
+
+    def _encode(self, question: Question, form: str, answers: Sequence[str]) -> Encoded:
+        return self.encoder.encode(asked(question), question.options, form, answers)
 
     def _batches(self, rows: list[Row], batch_size: int) -> Iterator[list[Row]]:
         """Batches of rows of like length, under one progress bar (shown on terminals only)."""

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import KitError, unknown_name
-from ..records import LETTERS
-
-FORMS = ("short", "direct", "choice", "shuffled")
+from ..records import LETTERS, Question
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,11 @@ def family_of(name: str) -> Family:
     if name not in FAMILIES:
         raise unknown_name("family of students", name, list(FAMILIES))
     return FAMILIES[name]
+
+
+def asked(question: Question) -> str:
+    """The text of a benchmark's question, after its hint when it has one."""
+    return f"{question.hint}\n{question.question}" if question.hint else question.question
 
 
 def prompt(question: str, options: Sequence[str], form: str, family: Family) -> str:

@@ -14,7 +14,8 @@ from ..artifacts import Run
 from ..errors import KitError
 from ..loop import run_loop
 from ..records import Prediction
-from ..stats import Paired, holm, paired_difference
+from ..stats import Paired, holm
+from ..weakness import change
 
 WEAK_BELOW = 0.55
 
@@ -26,78 +27,77 @@ def main() -> int:
     parser.add_argument("--iterations", type=int, default=2)
     parser.add_argument("--out", default="outputs/study")
     options = parser.parse_args()
+    if options.iterations < 1:
+        parser.error("--iterations: a change needs 1 or more")
     try:
         runs = [
             run_loop(Path(options.out) / f"seed_{seed}", "picturebook", overrides={"seed": seed},
                      iterations=options.iterations, keep_finished=True)
             for seed in options.seeds
         ]
+        text = study_table(runs, options.iterations)
     except KitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    text = study_table(runs)
     (Path(options.out) / "study.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
 
 
-def study_table(runs: list[Run]) -> str:
+def study_table(runs: list[Run], iterations: int) -> str:
     """Markdown: per seed the change in points overall and on the weak types, and the types that fell.
 
-    The weak types are those under 55 % at the base. Intervals are Tango's (95 %, paired). A type "fell" when
-    McNemar's exact p, adjusted by Holm over the types of the seed, is under 0.05.
+    Compared are the base and the student after `iterations`, question by question. The weak types are those
+    under 55 % at the base. Intervals are Tango's (95 %, paired). A type "fell" when McNemar's exact p,
+    adjusted by Holm over the types of the seed, is under 0.05; the column beside it counts without adjusting.
     """
-    rows = [_row(run) for run in runs]
-    head = ("seed", "base", "after", "all questions", "weak types", "which are", "fell", "lowest change")
+    pairs = [_sealed(run, iterations) for run in runs]
+    seeds = [str(run.profile.seed) for run in runs]
+    rows = [[seed, *_row(before, after)] for seed, (before, after) in zip(seeds, pairs, strict=True)]
+    head = ("seed", "base", "after", "all questions", "weak types", "which are", "fell",
+            "lower, p < 0.05 unadjusted", "lowest change")
     lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
-    return "\n".join(lines) + "\n\n" + _by_type(runs) + "\n"
+    return "\n".join(lines) + "\n\n" + _by_type(seeds, pairs) + "\n"
 
 
-def _row(run: Run) -> list[str]:
-    before, after = _sealed(run)
-    overall = _change(before, after)
+def _row(before: list[Prediction], after: list[Prediction]) -> list[str]:
     base = _accuracy(before)
     weak = [name for name, share in base.items() if share < WEAK_BELOW]
-    weakly = _change(_of(before, weak), _of(after, weak))
-    changes = {name: _change(_of(before, [name]), _of(after, [name])) for name in base}
-    adjusted = dict(zip(changes, holm([change.p for change in changes.values()]), strict=True))
-    fell = [name for name, one in changes.items() if one.difference < 0 and adjusted[name] < 0.05]
+    changes = {name: change(before, after, name) for name in base}
+    adjusted = holm([one.p for one in changes.values()])
+    fell = [name for name, p in zip(changes, adjusted, strict=True)
+            if changes[name].difference < 0 and p < 0.05]
+    lower = [name for name, one in changes.items() if one.difference < 0 and one.p < 0.05]
     lowest = min(changes, key=lambda name: changes[name].difference)
-    return [str(run.profile.seed), f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(overall),
-            _shown(weakly), ", ".join(weak), ", ".join(fell) or "none",
+    return [f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(change(before, after)),
+            _shown(change(_of(before, weak), _of(after, weak))), ", ".join(weak), ", ".join(fell) or "none",
+            str(len(lower)),
             f"{lowest} {100 * changes[lowest].difference:+.1f} (p = {changes[lowest].p:.2f})"]
 
 
-def _by_type(runs: list[Run]) -> str:
+def _by_type(seeds: list[str], pairs: list[tuple[list[Prediction], list[Prediction]]]) -> str:
     """Accuracy of every type: the base, and after the last iteration of each seed."""
-    pairs = [_sealed(run) for run in runs]
     base, ends = _accuracy(pairs[0][0]), [_accuracy(after) for _, after in pairs]
-    lines = [_line(["question type", "base", *(f"seed {run.profile.seed}" for run in runs)]),
-             _line(["---"] * (2 + len(runs)))]
+    lines = [_line(["question type", "base", *(f"seed {seed}" for seed in seeds)]),
+             _line(["---"] * (2 + len(seeds)))]
     lines += [
         _line([name, f"{share:.1%}", *(f"{end[name]:.1%}" for end in ends)]) for name, share in base.items()
     ]
     return "\n".join(lines)
 
 
-def _sealed(run: Run) -> tuple[list[Prediction], list[Prediction]]:
-    measured = [iteration for iteration in run.iterations() if iteration.has("predictions_sealed")]
-    if len(measured) < 2:
-        raise KitError(f"{run.path} has {len(measured)} evaluations; a change needs two: "
-                       f"python -m dataengine_utils.loop resume {run.path}")
-    return measured[0].load("predictions_sealed"), measured[-1].load("predictions_sealed")
+def _sealed(run: Run, iterations: int) -> tuple[list[Prediction], list[Prediction]]:
+    """The base's answers to the sealed questions, and those after so many iterations."""
+    before, after = (run.iteration(number).load("predictions_sealed") for number in (0, iterations))
+    return before, after
 
 
 def _of(predictions: list[Prediction], types: list[str]) -> list[Prediction]:
     return [prediction for prediction in predictions if prediction.question_type in types]
 
 
-def _right(predictions: list[Prediction]) -> list[bool]:
-    return [prediction.outcome == "right" for prediction in predictions]
-
-
 def _share(predictions: list[Prediction]) -> float:
-    return sum(_right(predictions)) / len(predictions)
+    return sum(prediction.outcome == "right" for prediction in predictions) / len(predictions)
 
 
 def _accuracy(predictions: list[Prediction]) -> dict[str, float]:
@@ -105,12 +105,8 @@ def _accuracy(predictions: list[Prediction]) -> dict[str, float]:
     return {name: _share(_of(predictions, [name])) for name in types}
 
 
-def _change(before: list[Prediction], after: list[Prediction]) -> Paired:
-    return paired_difference(_right(before), _right(after))
-
-
-def _shown(change: Paired) -> str:
-    return f"{100 * change.difference:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
+def _shown(one: Paired) -> str:
+    return f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 
 def _line(cells: "list[str] | tuple[str, ...]") -> str:
