@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...models.image_text import packed_logits
 from ...models.packing import Packed, make_rows, pack
 from ...models.wording import Encoder
 from ..drawing import draw
@@ -57,15 +58,6 @@ class Answering(nn.Module):
         body = self.model.model
         with torch.no_grad():
             features = patch_features(body.vision_tower, normalise(pictures))
-        embedded = body.language_model.embed_tokens(packed.input_ids)
-        is_image = (packed.input_ids == self.model.config.image_token_id).unsqueeze(-1)
-        embedded = embedded.masked_scatter(is_image, body.multi_modal_projector(features))
-        hidden = body.language_model(
-            inputs_embeds=embedded,
-            attention_mask=packed.attention_mask,
-            position_ids=packed.position_ids,
-            use_cache=False,
-        ).last_hidden_state
-        logits = self.model.lm_head(hidden[packed.keep])[packed.sources]
+        logits = packed_logits(self.model, body.multi_modal_projector, packed, features)[packed.sources]
         right = (logits.argmax(-1) == packed.labels).float().mean().item()
         return nn.functional.cross_entropy(logits, packed.labels), {"token_accuracy": right}
