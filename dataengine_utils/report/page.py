@@ -103,6 +103,7 @@ def table(
 def figure(drawing: Figure, alt: str) -> Html:
     """A matplotlib figure as an inline SVG picture; equal figures give equal bytes."""
     buffer = io.BytesIO()
+    _settle(drawing)
     with plt.rc_context({"svg.hashsalt": "dataengine"}):
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = (round(inches * 96) for inches in drawing.get_size_inches())
@@ -110,6 +111,14 @@ def figure(drawing: Figure, alt: str) -> Html:
         f'<img class="plot" alt="{escape(alt)}" width="{width}" height="{height}" '
         f'src="{_data_uri("image/svg+xml", buffer.getvalue())}">'
     )
+
+
+def _settle(drawing: Figure) -> None:
+    """Lay the figure out once and round the places: the solver's last digits differ from call to call."""
+    drawing.draw_without_rendering()
+    drawing.set_layout_engine("none")
+    for axes in drawing.axes:
+        axes.set_position([round(edge, 4) for edge in axes.get_position().bounds])
 
 
 def picture(image: Image.Image | None, alt: str) -> Html:
