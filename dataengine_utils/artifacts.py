@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from . import __version__, files
+from . import PROJECT, __version__, files
 from .errors import KitError, unknown_name
-from .profiles import PROFILES, PROJECT, Profile, differences, load_profile
+from .profiles import PROFILES, Profile, differences, load_profile
 from .records import (
     BadCase,
     Decision,

@@ -17,14 +17,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from . import files
+from . import PROJECT, files
 from .artifacts import Run, open_run
 from .checks import check_data, check_folder, check_names, check_notebooks
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
-from .profiles import PROFILES, PROJECT, origins, parse_overrides
+from .profiles import PROFILES, origins, parse_overrides
 from .stages import STAGES, Stage, Step, plan
 from .status import progress_table, steps_table
+from .warm import KernelServer
 
 NOTEBOOKS = PROJECT / "notebooks"
 PLAN_FILE = "plan.json"
@@ -58,12 +59,13 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
 def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool) -> None:
     """Run the steps that are not done: one line each, one bar for all (when a person is looking)."""
     kept = 0
-    with tqdm(total=len(steps), unit="notebook", disable=None, leave=False) as bar:
+    with (tqdm(total=len(steps), unit="notebook", disable=None, leave=False) as bar,
+          KernelServer() as server):
         for step in steps:
             bar.set_description(step.title)
             reason = why_not_done(run, step, notebooks, keep_finished=keep_finished)
             if reason:
-                seconds = _run_step(run, step, notebooks)
+                seconds = _run_step(run, step, notebooks, server)
                 note = "" if reason == "to do" else f"  ({reason})"
                 tqdm.write(f"{step.title:<33}{seconds:8.1f} s{note}", file=sys.stdout)
             kept += not reason
@@ -73,22 +75,22 @@ def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool
         print(f"{complete}{kept} of {len(steps)} notebooks were done already")
 
 
-def _run_step(run: Run, step: Step, notebooks: Path) -> float:
+def _run_step(run: Run, step: Step, notebooks: Path, server: KernelServer) -> float:
     """Run one notebook and set its mark last of all; returns the seconds it took."""
     start = time.monotonic()
     begun = begin(run, step, notebooks)
-    _execute(run, step, notebooks)
+    _execute(run, step, notebooks, server)
     finish(step, begun)
     return time.monotonic() - start
 
 
-def _execute(run: Run, step: Step, notebooks: Path) -> None:
+def _execute(run: Run, step: Step, notebooks: Path, server: KernelServer) -> None:
     from .execution import execute
 
     parameters = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}
     executed = step.iteration.path / "notebooks" / step.stage.notebook
     execute(notebooks / step.stage.notebook, executed, parameters,
-            retry=f"once it is mended: python -m dataengine_utils.loop resume {run.path}")
+            retry=f"once it is mended: python -m dataengine_utils.loop resume {run.path}", server=server)
 
 
 def _planned(run: Run, iterations: int | None) -> int:

@@ -70,11 +70,11 @@ work.mkdir(parents=True, exist_ok=True)
 now.save("train_log", [{"step": 1, "loss": 0.5}])
 now.save("adapter", work)""",
 }
-# Kills the loop once: the kernel's parent. After that the kernel may write nothing: it has to die too.
+# Kills the loop once. After that the kernel may write nothing: it has to die too.
 KILL = """
 if not Path(ONCE).exists():
     Path(ONCE).touch()
-    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(int((run.path / ".lock").read_text()), signal.SIGKILL)
     time.sleep(2.5)
     Path(ONCE + ".outlived").touch()
 """
@@ -110,7 +110,7 @@ def kill_at(moment: str, title: str) -> None:
     setattr(loop, name, killed)
 
 
-def execute_here(run, step, notebooks: Path) -> None:
+def execute_here(run, step, notebooks: Path, server) -> None:
     """Instead of a kernel, which takes most of a second: the cells in this process."""
     cells = nbformat.read(notebooks / step.stage.notebook, as_version=4).cells
     names = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}

@@ -1,13 +1,12 @@
 """Students: the models that are evaluated and trained; nothing heavy is imported before `load(name)`."""
 
 import json
-import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from .. import before_torch  # noqa: F401
 from ..errors import KitError
 from ..records import Question
 from ..registry import resolve
@@ -22,11 +21,6 @@ CHECKPOINTS: dict[str, Path] = {"picturebook": Path(__file__).parent.parent / "p
 
 STUDENTS: dict[str, str] = {"llava": "dataengine_utils.models.image_text:ImageTextStudent"}
 """The class that runs a checkpoint, by the `model_type` of its config.json."""
-
-# The kit compiles nothing; otherwise bitsandbytes' import loads torch's whole compiler (a second).
-os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-# On CPUs with AVX512-BF16 bitsandbytes misses an optional package, for a lossy path that checkpoint.py shuts.
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
