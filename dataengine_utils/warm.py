@@ -21,8 +21,10 @@ from typing import Any
 
 from . import before_torch, kernel  # noqa: F401  (before torch)
 
-LIBRARIES = ("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "pandas",
-             "pandas.io.formats.style", "ipywidgets", "torch", "transformers.trainer")
+# None that looks for a running kernel when imported, as ipywidgets and matplotlib_inline.backend_inline do.
+LIBRARIES = ("ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "pandas.io.formats.style", "torch",
+             "transformers.trainer")
+MATPLOTLIB_BACKEND = "module://matplotlib_inline.backend_inline"  # as in any kernel; read when imported
 
 
 class ForkedKernel:
@@ -115,6 +117,7 @@ def serve() -> None:
     """Import the libraries, say so, and fork a kernel for every line of stdin."""
     kernel.die_with(int(os.environ["JPY_PARENT_PID"]))
     kernel.hush()
+    os.environ["MPLBACKEND"] = MATPLOTLIB_BACKEND
     with suppress(ImportError):  # the notebook that needs what is missing says so
         for name in LIBRARIES:
             importlib.import_module(name)

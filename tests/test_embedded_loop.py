@@ -34,6 +34,8 @@ def test_every_page_ran_and_says_nothing_on_stderr(run):
             for output in cell.get("outputs", []):
                 assert output.get("name") != "stderr", (page.name, output)
                 assert output["output_type"] != "error", page.name
+                shown = output.get("data", {})
+                assert "image/png" in shown or "<Figure" not in "".join(shown.get("text/plain", "")), page.name
 
 
 def test_what_is_made_fits_together(run):

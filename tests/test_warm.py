@@ -39,7 +39,11 @@ def write_page(code, folder):
 
 def run_cell(code, folder, server, **parameters):
     execute(write_page(code, folder), folder / "run.ipynb", parameters, server=server)
-    return "".join(output.text for output in nbformat.read(folder / "run.ipynb", 4).cells[-1].outputs)
+    return "".join(output.text for output in outputs(folder))
+
+
+def outputs(folder):
+    return nbformat.read(folder / "run.ipynb", 4).cells[-1].outputs
 
 
 LOOK = """
@@ -56,6 +60,15 @@ def test_a_forked_kernel_has_the_libraries_and_none_of_our_code(server, tmp_path
     assert told[1].strip() == ("['dataengine_utils.before_torch', 'dataengine_utils.kernel'")
     assert told[2].split() == ["True", "True"]
     assert capfd.readouterr() == ("", ""), "a kernel prints nothing into the terminal"
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_figures_and_tables_are_shown_as_in_any_kernel(request, tmp_path, warm):
+    code = "import pandas\nimport matplotlib.pyplot as plt\nfigure, _ = plt.subplots()\n"
+    server = request.getfixturevalue("server") if warm else None
+    for last, kind in (("figure", "image/png"), ("pandas.DataFrame([1]).style", "text/html")):
+        execute(write_page(code + last, tmp_path), tmp_path / "run.ipynb", {}, server=server)
+        assert any(kind in output.get("data", {}) for output in outputs(tmp_path)), outputs(tmp_path)
 
 
 def test_forked_kernels_share_nothing_and_can_have_children(server, tmp_path):
