@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from PIL import Image
 
-from .benchmarks.scoring import outcome, parse_choice
+from .benchmarks import scoring
 from .errors import unknown_name
 from .records import LETTERS, Prediction, Question
 
@@ -16,13 +16,14 @@ Mode = Literal["text", "letter", "generate"]
 
 
 def evaluate(student: "Student", questions: Sequence[Question], open_image: Callable[[str], Image.Image], *,
-             mode: Mode, batch_size: int, max_new_tokens: int = 64) -> list[Prediction]:
+             mode: Mode, batch_size: int, max_new_tokens: int = 64,
+             judge: scoring.Judge = scoring.judge) -> list[Prediction]:
     """One prediction a question, in order.
 
     `mode` "text" ranks the options by the likelihood of their whole text (SEED-Bench's protocol), "letter" by
     that of their letters, "generate" writes freely and reads the choice from the reply. Questions without
-    options are always answered freely. `open_image` turns a question's `image` into a picture (see
-    `images.open_image`).
+    options are always answered freely; what is written is judged by `judge`, the benchmark's scoring rule.
+    `open_image` turns a question's `image` into a picture (see `images.open_image`).
     """
     if mode not in get_args(Mode):
         raise unknown_name("answer mode", mode, get_args(Mode))
@@ -33,15 +34,10 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
         choices = student.choose(ranked, open_image, batch_size=batch_size, by=mode)
         for question, choice in zip(ranked, choices, strict=True):
             reply = question.options[LETTERS.index(choice.letter)] if mode == "text" else choice.letter
-            predictions[question.id] = _prediction(question, reply, choice.letter, tuple(choice.scores))
+            predictions[question.id] = scoring.predict(question, reply, choice.letter, tuple(choice.scores))
     if written:
         replies = student.answer(written, open_image, batch_size=batch_size, max_new_tokens=max_new_tokens)
         for question, reply in zip(written, replies, strict=True):
-            predictions[question.id] = _prediction(question, reply, parse_choice(reply, question.options))
+            predictions[question.id] = scoring.predict(question, reply, judge=judge)
     return [predictions[question.id] for question in questions]
 
-
-def _prediction(question: Question, reply: str, choice: str, scores: tuple[float, ...] = ()) -> Prediction:
-    return Prediction(
-        question.id, question.question_type, reply, choice, outcome(question, choice, reply), scores
-    )

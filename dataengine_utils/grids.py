@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from matplotlib.figure import Figure
 from PIL.Image import Image
+from PIL.Image import new as new_image
 
+from .errors import KitError
 from .images import ImageSource, open_image
 from .plots import picture_grid
 from .records import LETTERS, BadCase, Query, Question, Sample, Trial
@@ -14,9 +16,23 @@ OpenImage = Callable[[str], Image]
 Item = TypeVar("Item", Question, BadCase, Query, Sample)
 
 
+def shown(open_picture: OpenImage, reference: str) -> Image:
+    """The picture, or a grey field where a question has none or its file is not there."""
+    try:
+        return open_picture(reference) if reference else _blank()
+    except KitError:
+        return _blank()
+
+
+def _blank() -> Image:
+    return new_image("RGB", (240, 240), "#E6E6E6")
+
+
 def question_grid(questions: Iterable[Question], open_image: OpenImage) -> Figure:
     """Questions with their options, the right one marked."""
-    return picture_grid([(open_image(q.image), _asked(q.question, q.options, q.choice)) for q in questions])
+    return picture_grid(
+        [(shown(open_image, q.image), _asked(q.question, q.options, q.choice)) for q in questions]
+    )
 
 
 def bad_case_grid(cases: Iterable[BadCase], questions: Iterable[Question], open_image: OpenImage) -> Figure:
@@ -25,7 +41,7 @@ def bad_case_grid(cases: Iterable[BadCase], questions: Iterable[Question], open_
     return picture_grid(
         [
             (
-                open_image(image_of[case.question_id]),
+                shown(open_image, image_of[case.question_id]),
                 f"{case.question}\nright: {case.answer}\nreplied: {case.reply or '(nothing)'}",
             )
             for case in cases

@@ -22,12 +22,17 @@ def read_text(path: Path, expected: str) -> str:
         raise KitError(f"cannot read {str(path)!r} ({error.strerror}); expected {expected}") from error
 
 
-def read_list(path: Path, expected: str) -> list[Any]:
-    """The JSON list of a file."""
+def read_json(path: Path, expected: str) -> Any:
+    """The JSON value of a file."""
     try:
-        value = json.loads(read_text(path, expected))
+        return json.loads(read_text(path, expected))
     except json.JSONDecodeError as error:
         raise KitError(f"{path}:{error.lineno}: not JSON ({error.msg}); expected {expected}") from error
+
+
+def read_list(path: Path, expected: str) -> list[Any]:
+    """The JSON list of a file."""
+    value = read_json(path, expected)
     if not isinstance(value, list):
         raise KitError(f"{path}: expected {expected}, got {type(value).__name__}")
     return value

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
+from .benchmarks.splits import split_name
 from .errors import KitError
 from .records import Generated
 
@@ -73,7 +74,7 @@ def progress(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> 
         whole, parts = figure.subfigures(1, 2, width_ratios=[1.25, 2.2 * columns / 3])
         axes = whole.subplots()
         _trace(axes, [turn["overall"] for turn in turns], INK)
-        axes.set(title=f"All {split} questions", ylabel="right answers", xlabel="iteration")
+        axes.set(title=_all_questions(turns[0], split), ylabel="right answers", xlabel="iteration")
         panels = parts.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
         for name, panel in zip(names, panels, strict=False):
             _trace(panel, [turn["types"][name] for turn in turns], BLUE)
@@ -115,7 +116,8 @@ def heatmap(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> F
         )
         axes.axhline(len(table) - 1, color="white", linewidth=6)
         axes.tick_params(length=0, rotation=0)
-        axes.set(title=f"Right answers, % (change), {split}", xlabel="iteration", ylabel="")
+        title = f"Right answers, % (change), {split_name(turns[0], split)}"
+        axes.set(title=title, xlabel="iteration", ylabel="")
     return figure
 
 
@@ -141,7 +143,7 @@ def type_bars(metrics: Metrics, split: str = "diagnose") -> Figure:
                 annotation_clip=False,
                 xycoords=("axes fraction", "data"),
             )
-        axes.set(title=f"Right answers by question type, {split}", xlim=(0, 1))
+        axes.set(title=f"Right answers by question type, {split_name(scores, split)}", xlim=(0, 1))
         _percent_rows(axes)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), fontsize=9, borderaxespad=0)
     return figure
@@ -254,6 +256,11 @@ def _split(metrics: Metrics, split: str) -> Metrics:
     if split not in metrics:
         raise KitError(f"metrics have no split {split!r}; there are: {', '.join(metrics)}")
     return metrics[split]
+
+
+def _all_questions(metrics: Metrics, split: str) -> str:
+    name = split_name(metrics, split)
+    return f"All {name} questions" if name == split else "All questions,\ndiagnosed and reported"
 
 
 def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str) -> None:

@@ -22,8 +22,10 @@ class Question:
     """One benchmark question. `options` is empty for open questions; `choice` is the right option's letter.
 
     `image` names the picture for the benchmark's own `open_image` (a path, or an image id of a generated
-    world). `facts` is what the question relies on, for worlds that can check it: a form and its
-    arguments.
+    world; empty where there is none). `facts` is what the question relies on, for worlds that can check it: a
+    form and its arguments. `form` is the answer format that decides the wording (see `models.wording`; empty:
+    "choice" with options, else "short"). Questions of one `group` count as one, right only if all are.
+    `gold` is what the benchmark's scoring rule needs beyond the answer, such as ten people's answers.
     """
 
     id: str
@@ -36,11 +38,17 @@ class Question:
     question_type: str
     hint: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    form: str = ""
+    group: str = ""
+    gold: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A student's raw reply to one question. `scores`: log-likelihoods, one an option (nats), if ranked."""
+    """A student's raw reply to one question. `scores`: log-likelihoods, one an option (nats), if ranked.
+
+    `credit` is the share (0..1) that a rule with partial credit gives; None where only right or wrong count.
+    """
 
     question_id: str
     question_type: str
@@ -48,6 +56,8 @@ class Prediction:
     choice: str
     outcome: Outcome
     scores: tuple[float, ...] = ()
+    group: str = ""
+    credit: float | None = None
 
 
 @dataclass(frozen=True)

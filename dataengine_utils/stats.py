@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, sqrt
 from statistics import NormalDist
 
 from .errors import KitError
@@ -21,8 +21,11 @@ class Paired:
     p: float
 
 
-def wilson(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(right: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval (low, high) for the share `right / n`; (0, 1) where nothing was asked.
+
+    `right` may be a sum of credits between 0 and 1: they vary less than right and wrong, so the interval is
+    then too wide rather than too narrow.
 
     Source: Wilson 1927; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
     """
@@ -58,6 +61,29 @@ def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence:
         return Paired(0.0, -1.0, 1.0, 1.0)
     low, high = tango(gained, lost, n, confidence)
     return Paired((gained - lost) / n, low, high, mcnemar(gained, lost))
+
+
+def paired_mean(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Paired:
+    """How much the mean of partial credits (0..1) changed on the same questions, in the same order.
+
+    Interval and two-sided p-value are those of the paired z test: for hundreds of questions, not for ten. No
+    question at all, or nothing changed: p = 1.
+    """
+    if len(before) != len(after):
+        raise KitError(
+            f"{len(before)} credits before and {len(after)} after: a paired test needs the same questions"
+        )
+    n = len(before)
+    if n == 0:
+        return Paired(0.0, -1.0, 1.0, 1.0)
+    differences = [now - was for was, now in zip(before, after, strict=True)]
+    mean = fsum(differences) / n
+    error = sqrt(fsum((d - mean) ** 2 for d in differences) / max(n - 1, 1) / n)
+    if error == 0:
+        return Paired(mean, mean, mean, float(mean == 0))
+    half = _quantile(confidence) * error
+    p = 2 * NormalDist().cdf(-abs(mean) / error)
+    return Paired(mean, max(-1.0, mean - half), min(1.0, mean + half), p)
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .artifacts import Run
+from .benchmarks.splits import remark, split_name
 from .fingerprints import why_not_done
 from .stages import Step
 
@@ -30,11 +31,12 @@ def progress_table(run: Run, planned: int | None = None) -> str:
             for name in scores[0]["types"]]
     overall = _row("all questions", [score["overall"]["accuracy"] for score in scores])
     width = max(len(row[0]) for row in [*rows, overall])
-    head = [f"{SPLIT} questions right, %", *titles, "change"]
+    head = [f"{split_name(scores[0], SPLIT)} questions right, %", *titles, "change"]
     width = max(width, len(head[0]))
     lines = [_line(row, width) for row in [head, *rows, overall]]
     rule = "-" * len(lines[0])
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    note = remark(scores[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *([note] if note else [])])
 
 
 def _row(name: str, accuracies: list[float | None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from .artifacts import ARTIFACTS, Run
+from .benchmarks.splits import remark
 from .instruction_data import Example
 from .profiles import FIELDS, Profile, origins
 from .question_types import QUESTION_TYPES, type_id
@@ -77,7 +79,7 @@ def progress_table(metrics_by_iteration: Sequence[Metrics], split: str = "sealed
         rows[name] = {"questions": turns[0][name]["n"],
                       **{f"iteration {i}": _percent(share) for i, share in enumerate(shares)},
                       "change": f"{100 * (shares[-1] - shares[0]):+.1f}"}
-    return _numbers(rows, "question type, % right")
+    return _numbers(rows, "question type, % right", remark(metrics_by_iteration[0][split]))
 
 
 # questions and answers
@@ -101,17 +103,35 @@ def reply_counts(predictions: Mapping[str, Sequence[Prediction]]) -> Styler:
 
 def score_table(metrics: Metrics, split: str) -> Styler:
     """Right answers by question type on one split, with the three outcomes and the 95 % interval."""
-    rows = {**metrics[split]["types"], ALL: metrics[split]["overall"]}
-    return _numbers({name: _rates(row) for name, row in rows.items()}, "question type")
+    scores = metrics[split]
+    rows = {name: _rates(row) for name, row in {**scores["types"], ALL: scores["overall"]}.items()}
+    return _numbers(rows, "question type", remark(scores))
+
+
+def official_table(metrics: Metrics, split: str) -> Styler:
+    """The scores that the field reports of a benchmark, on their own scales, with the rule that made them."""
+    scores = metrics[split]
+    official = scores.get("official", {"summary": {"right, %": 100 * scores["overall"]["accuracy"]}})
+    rows = {name: {"score": value} for name, value in official["summary"].items()}
+    rows |= {f"{table}: {row}": values for table, of_table in official.items() if table != "summary"
+             for row, values in of_table.items()}
+    columns = dict.fromkeys(column for values in rows.values() for column in values)
+    shown = {name: {column: _score(values.get(column, "")) for column in columns}
+             for name, values in rows.items()}
+    rule = scores.get("rule", "the option or the text must be right")
+    return _numbers(shown, "score", f"Scoring rule: {rule}. {remark(scores)}".strip())
 
 
 # weak types and queries
 
-def weakness_table(table: Sequence[TypeWeakness]) -> Styler:
-    """The weakness table: counts, right answers with their interval, bad cases in the pool, weight."""
+def weakness_table(table: Sequence[TypeWeakness], metrics: Metrics) -> Styler:
+    """The weakness table: counts, right answers with their interval, bad cases in the pool, weight.
+
+    `metrics` are those of the split that was diagnosed.
+    """
     rows = {row.question_type: {**_rates(vars(row)), "bad cases": row.bad_cases,
                                 "weight, %": _percent(row.weight)} for row in table}
-    return _numbers(rows, "question type")
+    return _numbers(rows, "question type", remark(metrics))
 
 
 def strategy_table(predictions: Sequence[Prediction]) -> Styler:
@@ -262,24 +282,28 @@ def _file(artifact: str, of: str) -> str:
     return ARTIFACTS[artifact].file + ("" if of == "this" else f" ({of})")
 
 
-def _numbers(rows: Mapping[str, Mapping[str, Any]], title: str) -> Styler:
+def _numbers(rows: Mapping[str, Mapping[str, Any]], title: str, caption: str = "") -> Styler:
     """A table of numbers, names at the left; the row over everything is bold."""
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(title, axis="columns")
     light = {"selector": "th.row_heading", "props": "font-weight: normal"}
     right = {"selector": "td, th.col_heading", "props": "text-align: right"}
     position = list(rows).index(ALL) + 1 if ALL in rows else 0  # of no row
     bold = {"selector": f"tbody tr:nth-child({position}) > *", "props": "font-weight: bold"}
-    return _styled(frame, [right, light, bold])
+    return _styled(frame, [right, light, bold], caption)
 
 
-def _words(rows: Sequence[Mapping[str, Any]]) -> Styler:
+def _words(rows: Sequence[Mapping[str, Any]], caption: str = "") -> Styler:
     """A table of texts without row names; long ones are wrapped."""
     wrap = "max-width: 42em; white-space: normal; overflow-wrap: anywhere; text-align: left"
-    return _styled(pd.DataFrame(rows).astype(str), [{"selector": "td", "props": wrap}]).hide(axis="index")
+    frame = pd.DataFrame(rows).astype(str)
+    return _styled(frame, [{"selector": "td", "props": wrap}], caption).hide(axis="index")
 
 
-def _styled(frame: pd.DataFrame, styles: list[dict[str, str]]) -> Styler:
+def _styled(frame: pd.DataFrame, styles: list[dict[str, str]], caption: str = "") -> Styler:
     left = {"selector": "th, td", "props": "text-align: left; vertical-align: top"}
+    below = {"selector": "caption", "props": "caption-side: bottom; text-align: left; padding-top: 6px"}
+    if caption:
+        return _styled(frame, [*styles, below]).set_caption(escape(caption))
     shown = frame.style.format(escape="html").format_index(escape="html")
     return shown.format_index(escape="html", axis="columns").set_table_styles([left, *styles])
 
@@ -291,6 +315,12 @@ def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _score(value: float | str | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 
 def _percent(share: float) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from math import fsum, log, sqrt
 from typing import Protocol
 
+from .benchmarks.scoring import credit, units
 from .errors import KitError, unknown_name
 from .records import BadCase, Prediction, Question, TypeWeakness
-from .stats import Paired, paired_difference, wilson
+from .stats import Paired, paired_difference, paired_mean, wilson
 
 STRATEGIES: dict[str, Callable[[float], float]] = {
     "paper": lambda accuracy: sqrt(1 - accuracy),
@@ -30,29 +31,32 @@ def type_table(
 ) -> list[TypeWeakness]:
     """The weakness table: per question type its counts, accuracy with Wilson's 95 % interval, and weight.
 
-    Order: `types`, or first appearance. A reply that could not be read counts as not right. Weights sum to
+    Order: `types`, or first appearance. A reply that could not be read counts as not right; accuracy is the
+    mean credit, and a group of questions counts as one (`scoring.units`). Weights sum to
     one over the types that were asked at all (others weigh 0); where every type is perfect they are equal.
     `bad_cases` is the pool to count per type; without it, every answer that is not right is counted.
     """
-    outcomes = _outcomes(predictions, types)
-    weights = _weights(outcomes, strategy)
+    by_type = _by_type(predictions, types)
+    accuracies = {name: fsum(map(credit, given)) / len(given) for name, given in by_type.items() if given}
+    weights = _weights(accuracies, strategy)
     pool = None if bad_cases is None else Counter(case.question_type for case in bad_cases)
     table = []
-    for name, counts in outcomes.items():
-        n, right = counts.total(), counts["right"]
-        low, high = wilson(right, n)
-        n_bad = n - right if pool is None else pool[name]
+    for name, given in by_type.items():
+        n, counts = len(given), Counter(prediction.outcome for prediction in given)
+        accuracy = accuracies.get(name, 0.0)
+        low, high = wilson(min(accuracy * n, n), n)
+        n_bad = n - counts["right"] if pool is None else pool[name]
         table.append(
             TypeWeakness(
                 name,
                 n,
-                right,
+                counts["right"],
                 counts["wrong"],
                 counts["unparsed"],
-                right / n if n else 0.0,
+                accuracy,
                 low,
                 high,
-                weights[name],
+                weights.get(name, 0.0),
                 n_bad,
             )
         )
@@ -60,10 +64,10 @@ def type_table(
 
 
 def collect_bad_cases(questions: Iterable[Question], predictions: Iterable[Prediction]) -> list[BadCase]:
-    """Every question that was not answered rightly, with the raw reply, in the order of the predictions."""
+    """Every question (or group) not answered rightly, with the raw reply, in the order of the predictions."""
     by_id = {question.id: question for question in questions}
     cases = []
-    for prediction in predictions:
+    for prediction in units(predictions):
         if prediction.question_id not in by_id:
             raise KitError(
                 f"prediction for question {prediction.question_id!r}, which the benchmark does not have; "
@@ -82,11 +86,11 @@ def change(
 ) -> Paired:
     """How the share of right answers changed between two evaluations of the same questions.
 
-    With `question_type`, on that type alone. Answers are paired by question id; questions that only one of
-    the two has raise `KitError`.
+    With `question_type`, on that type alone. Answers are paired by question id (groups by theirs); questions
+    that only one of the two has raise `KitError`. With partial credit: the change of the mean credit.
     """
     first, second = (
-        {p.question_id: p.outcome == "right" for p in predictions if question_type in (None, p.question_type)}
+        {_unit_id(p): p for p in units(predictions) if question_type in (None, p.question_type)}
         for predictions in (before, after)
     )
     unpaired = sorted(first.keys() ^ second.keys())
@@ -95,7 +99,14 @@ def change(
             f"{len(unpaired)} questions are in only one of the two evaluations, such as {unpaired[0]!r}; "
             "run notebook 01_evaluate again for both on the same benchmark"
         )
-    return paired_difference(list(first.values()), [second[question_id] for question_id in first])
+    credits = [credit(p) for p in first.values()], [credit(second[name]) for name in first]
+    if all(value in (0.0, 1.0) for side in credits for value in side):
+        return paired_difference(*([value == 1 for value in side] for side in credits))
+    return paired_mean(*credits)
+
+
+def _unit_id(prediction: Prediction) -> str:
+    return prediction.group or prediction.question_id
 
 
 def deduplicate(
@@ -223,21 +234,22 @@ def _pieces(text: str) -> list[str]:
     return [padded[i : i + 3] for i in range(len(padded) - 2)]
 
 
-def _outcomes(predictions: Iterable[Prediction], types: Sequence[str] | None) -> dict[str, Counter[str]]:
-    outcomes: dict[str, Counter[str]] = {name: Counter() for name in types or ()}
-    for prediction in predictions:
-        if types is not None and prediction.question_type not in outcomes:
+def _by_type(
+    predictions: Iterable[Prediction], types: Sequence[str] | None
+) -> dict[str, list[Prediction]]:
+    by_type: dict[str, list[Prediction]] = {name: [] for name in types or ()}
+    for prediction in units(predictions):
+        if types is not None and prediction.question_type not in by_type:
             raise unknown_name("question type", prediction.question_type, list(types))
-        outcomes.setdefault(prediction.question_type, Counter())[prediction.outcome] += 1
-    return outcomes
+        by_type.setdefault(prediction.question_type, []).append(prediction)
+    return by_type
 
 
-def _weights(outcomes: dict[str, Counter[str]], strategy: str) -> dict[str, float]:
+def _weights(accuracies: dict[str, float], strategy: str) -> dict[str, float]:
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, list(STRATEGIES))
-    asked = {name: counts for name, counts in outcomes.items() if counts.total()}
-    raw = {name: STRATEGIES[strategy](counts["right"] / counts.total()) for name, counts in asked.items()}
+    raw = {name: STRATEGIES[strategy](accuracy) for name, accuracy in accuracies.items()}
     if not any(raw.values()):
-        raw = dict.fromkeys(asked, 1.0)
+        raw = dict.fromkeys(accuracies, 1.0)
     total = sum(raw.values())
-    return {name: raw[name] / total if name in raw else 0.0 for name in outcomes}
+    return {name: weight / total for name, weight in raw.items()}

@@ -19,7 +19,7 @@ from dataengine_utils import models
 from dataengine_utils.errors import KitError
 from dataengine_utils.models.checkpoint import fingerprint
 from dataengine_utils.models.packing import Row, make_batches, make_rows, pack
-from dataengine_utils.models.wording import FAMILIES, Encoded, asked, family_of, prompt
+from dataengine_utils.models.wording import ANSWER_FORMATS, FAMILIES, Encoded, family_of, full_prompt, prompt
 from dataengine_utils.records import Question
 from tests.tiny import build_student
 
@@ -84,21 +84,40 @@ def test_prompts_follow_the_family():
     assert "A. cat\nB. dog\nAnswer with" in prompt("What?", options, "choice", family_of("llava"))
 
 
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+@pytest.mark.parametrize("form", ANSWER_FORMATS)
+def test_every_family_words_every_answer_format(family, form):
+    text = prompt("Is {it} so?", ("cat", "dog"), form, family, hint="Look.")
+    assert text.startswith("Look.\n") and text.lower().count("is {it} so?") == 1
+    assert ("A. cat\nB. dog" in text) == (form in ("choice", "shuffled"))
+    assert prompt("Is {it} so?", ("cat", "dog"), form, family) == text.removeprefix("Look.\n")
+
+
+def test_the_conversation_of_a_family_stands_around_the_text():
+    words = prompt("who IS it?", (), "unanswerable", FAMILIES["llava"])
+    assert words.startswith("Who is it?\nWhen the provided information is insufficient")
+    whole = full_prompt(words, FAMILIES["llava"])
+    assert whole.startswith("A chat between a curious user")
+    assert f"USER: <image>\n{words} ASSISTANT:" in whole
+    assert full_prompt(words, FAMILIES["llava"], has_image=False).endswith(f"USER: {words} ASSISTANT:")
+    assert full_prompt("hm", FAMILIES["minigpt_v2"]) == "<s>[INST] <Img><ImageHere></Img> hm [/INST]"
+
+
 def test_a_hint_stands_before_the_question_for_choosing_and_answering_alike(student, monkeypatch):
     plain = make_questions(1)[0]
     hinted = dataclasses.replace(plain, hint="Look left.")
-    assert (asked(plain), asked(hinted)) == (plain.question, f"Look left.\n{plain.question}")
-    seen, encode = [], student.encoder.encode
+    seen, render = [], student.encoder._render
 
-    def noted(text, *rest):
+    def noted(text, answering):
         seen.append(text)
-        return encode(text, *rest)
+        return render(text, answering)
 
-    monkeypatch.setattr(student.encoder, "encode", noted)
+    monkeypatch.setattr(student.encoder, "_render", noted)
     for by in ("text", "letter"):
         student.choose([hinted], open_image, batch_size=1, by=by)
     student.answer([hinted], open_image, batch_size=1, max_new_tokens=1)
-    assert seen == [asked(hinted)] * 3
+    asked = [text for text in seen if text != "?"]
+    assert len(asked) == 3 and all(text.startswith(f"Look left.\n{plain.question}") for text in asked)
 
 
 def test_unknown_forms_and_families_name_the_known_ones():

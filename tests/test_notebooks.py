@@ -16,7 +16,7 @@ from dataengine_utils.stages import PARAMETERS, STAGES
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("[0-9]*.ipynb"))
 PAGES = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-NOT_FIELDS = {"RUN_DIR", "ITERATION", "PROFILE", "ITERATIONS", "N_QUERIES", "BATCH_SIZE"}
+NOT_FIELDS = {"RUN_DIR", "ITERATION", "PROFILE", "ITERATIONS", "N_QUERIES", "BATCH_SIZE", "PREDICTIONS"}
 SHOWS = re.compile(r"^\w*(?:_grid|_bars|_table|_counts|progress|heatmap|loss_curves?)\(", re.MULTILINE)
 HEAVY = ("models", "training")
 

@@ -11,17 +11,17 @@ from PIL import Image
 from dataengine_utils import grids, tables
 from dataengine_utils.artifacts import create_run
 from dataengine_utils.benchmarks import load as load_benchmark
-from dataengine_utils.benchmarks.scoring import score
+from dataengine_utils.benchmarks.scoring import predict, score
 from dataengine_utils.instruction_data import Example
 from dataengine_utils.profiles import FIELDS, override
 from dataengine_utils.prompts import base_template, candidate_templates
-from dataengine_utils.records import BadCase, Draft, Generated, Prediction, Query, Sample, Trial
+from dataengine_utils.records import BadCase, Draft, Generated, Query, Sample, Trial
 from dataengine_utils.stages import STAGES, plan
 from dataengine_utils.weakness import type_table
 
 QUESTIONS = load_benchmark("picturebook", diagnose=36, sealed=36).questions("diagnose")
 PREDICTIONS = [
-    Prediction(q.id, q.question_type, "", q.choice if n % 3 else "", "right" if n % 3 else "unparsed")
+    predict(q, q.choice if n % 3 else "")
     for n, q in enumerate(QUESTIONS)
 ]
 NASTY = "<script>alert(1)</script>"
@@ -74,6 +74,8 @@ def test_scores_are_those_of_the_metrics():
     worse = {"diagnose": score(QUESTIONS, [])}
     progress = frame(tables.progress_table([metrics, worse], "diagnose"))
     assert progress.loc[tables.ALL, "change"] == "-66.7"
+    official = frame(tables.official_table(metrics, "diagnose"))
+    assert official.loc["right, %", "score"] == "66.67"
     assert frame(tables.reply_counts({"diagnose": PREDICTIONS})).loc["diagnose"].tolist() == [24, 0, 12]
 
 
@@ -85,7 +87,7 @@ def test_question_counts_have_both_splits_and_images():
 
 def test_weights_of_the_strategies():
     table = type_table(PREDICTIONS)
-    assert len(tables.weakness_table(table).data) == len(table)
+    assert len(tables.weakness_table(table, score(QUESTIONS, PREDICTIONS)).data) == len(table)
     shown = frame(tables.strategy_table(PREDICTIONS)).astype(float)
     assert shown.sum().round().tolist() == [100] * shown.shape[1]
 

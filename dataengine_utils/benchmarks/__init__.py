@@ -6,10 +6,25 @@ from typing import Any, Literal, Protocol
 
 from ..records import Prediction, Question
 from ..registry import build
+from .scoring import Verdict
 
+OFFICIAL = {
+    "seed_bench": "dataengine_utils.benchmarks.seed_bench:SeedBench",
+    "mmbench": "dataengine_utils.benchmarks.mmbench:MMBench",
+    "mme": "dataengine_utils.benchmarks.mme:MME",
+    "gqa": "dataengine_utils.benchmarks.gqa:GQA",
+    "vqav2": "dataengine_utils.benchmarks.vqav2:VQAv2",
+    "scienceqa": "dataengine_utils.benchmarks.scienceqa:ScienceQA",
+    "okvqa": "dataengine_utils.benchmarks.okvqa:OKVQA",
+    "vizwiz": "dataengine_utils.benchmarks.vizwiz:VizWiz",
+    "vsr": "dataengine_utils.benchmarks.vsr:VSR",
+    "aokvqa": "dataengine_utils.benchmarks.aokvqa:AOKVQA",
+    "pope": "dataengine_utils.benchmarks.pope:POPE",
+}
 BENCHMARKS = {
-    "jsonl": "dataengine_utils.benchmarks.jsonl:JsonlBenchmark",
     "picturebook": "dataengine_utils.benchmarks.picturebook:PicturebookBenchmark",
+    "jsonl": "dataengine_utils.benchmarks.jsonl:JsonlBenchmark",
+    **OFFICIAL,
 }
 
 # "diagnose" gives weights and bad cases, "sealed" the reported numbers, "all" is both.
@@ -24,6 +39,10 @@ class Benchmark(Protocol):
 
     def questions(self, split: Split) -> list[Question]:
         """The questions of a split, in a fixed order; no image is in both "diagnose" and "sealed"."""
+        ...
+
+    def judge(self, question: Question, reply: str) -> Verdict:
+        """What this benchmark's scoring rule makes of a raw reply."""
         ...
 
     def score(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:

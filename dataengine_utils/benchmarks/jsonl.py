@@ -9,7 +9,7 @@ from ..errors import KitError
 from ..inputs import read_objects
 from ..records import LETTERS, Prediction, Question
 from . import scoring
-from .splits import split_by_image
+from .splits import deal
 
 EXPECTED = (
     "one question a line: id, image, question, answer, type, and options (a list, or letters to texts), hint"
@@ -17,32 +17,42 @@ EXPECTED = (
 
 
 class JsonlBenchmark:
-    """Questions of file `path`, one JSON object a line, split in two by image.
+    """Questions of file `path`, one JSON object a line, split in two by image (see `splits.deal`).
 
     Fields: `id`, `image` (a path, from `images` or else the file's folder), `question`, `answer` (a letter or
     the option's text), `type`; and, if any, `options` (a list, or {"A": text, ...}), `hint`, `image_id`.
     Other fields are passed over. Without options the answer is compared as text.
     """
 
-    def __init__(self, path: str, images: str = "", split_seed: int = 0, diagnose_share: float = 0.5):
+    def __init__(
+        self,
+        path: str,
+        images: str = "",
+        splits: str = "halves",
+        split_seed: int = 0,
+        diagnose_share: float = 0.5,
+    ):
         self._path = Path(path)
         self.name = self._path.stem
         self.root: Path | None = Path(images) if images else self._path.parent
-        self._seed, self._share = split_seed, diagnose_share
+        self._splits, self._seed, self._share = splits, split_seed, diagnose_share
 
     @cached_property
     def _parts(self) -> dict[str, list[Question]]:
         questions = read_questions(self._path)
-        diagnose, sealed = split_by_image(questions, self._share, self._seed)
-        return {"diagnose": diagnose, "sealed": sealed}
+        return deal(questions, self._splits, self._share, self._seed)
 
     def questions(self, split: str) -> list[Question]:
         """The questions of a split, in the file's order."""
         return list(scoring.pick_split(split, self._parts))
 
+    def judge(self, question: Question, reply: str) -> scoring.Verdict:
+        """The option chosen, or without options the text, must be right."""
+        return scoring.judge(question, reply)
+
     def score(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Accuracy per type with intervals."""
-        return scoring.score(questions, predictions)
+        return {**scoring.score(questions, predictions), "splits": self._splits}
 
 
 def read_questions(path: Path) -> list[Question]:

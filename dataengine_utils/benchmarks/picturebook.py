@@ -31,6 +31,10 @@ class PicturebookBenchmark:
         made = {name: benchmark_questions(name, n) for name, n in wanted.items() if name in self._sizes}
         return scoring.pick_split(split, made)
 
+    def judge(self, question: Question, reply: str) -> scoring.Verdict:
+        """The option chosen, or without options the text, must be right."""
+        return scoring.judge(question, reply)
+
     def score(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Accuracy per type with intervals."""
         return scoring.score(questions, predictions)

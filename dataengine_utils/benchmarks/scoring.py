@@ -4,7 +4,9 @@ intervals.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 from ..errors import KitError, unknown_name
@@ -52,24 +54,47 @@ def normalise(text: str) -> str:
     ).strip(" .")
 
 
-def outcome(question: Question, choice: str, reply: str) -> Outcome:
-    """Whether an answer is right. Without options the reply's text must equal the answer; "" is unparsed."""
+@dataclass(frozen=True)
+class Verdict:
+    """What a scoring rule makes of one reply: what it `read` ("" when nothing), and the credit, 0 to 1."""
+
+    read: str
+    credit: float
+
+
+Judge = Callable[[Question, str], Verdict]
+
+
+def judge(question: Question, reply: str) -> Verdict:
+    """The rule for questions of one's own: the option chosen, or without options the text, must be right."""
     if question.options:
-        given, wanted = choice, question.choice
+        read, wanted = parse_choice(reply, question.options), question.choice
     else:
-        given, wanted = normalise(reply), normalise(question.answer)
-    if not given:
-        return "unparsed"
-    return "right" if given == wanted else "wrong"
+        read, wanted = normalise(reply), normalise(question.answer)
+    return Verdict(read, float(bool(read) and read == wanted))
 
 
-def score(questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Metrics of a set of questions: `{"overall": row, "types": {question_type: row}}`, types in order of
-    appearance.
+def predict(
+    question: Question, reply: str, choice: str = "", scores: tuple[float, ...] = (), *, judge: Judge = judge
+) -> Prediction:
+    """The judged prediction of a raw reply; with `scores` the options were ranked, and `choice` decides.
 
-    A row has the counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy`, `low`, `high`
-    (Wilson, 95 %). A question without a prediction counts as unparsed. An id that is there twice, or a
-    prediction for a question that was not asked, raises `KitError`.
+    Right is what gets at least half the credit; a reply in which the rule reads nothing is unparsed.
+    """
+    verdict = Verdict(choice, float(choice == question.choice)) if scores else judge(question, reply)
+    outcome: Outcome = "unparsed" if not verdict.read else "right" if verdict.credit >= 0.5 else "wrong"
+    return Prediction(
+        question.id, question.question_type, reply, verdict.read if question.options else "", outcome, scores,
+        question.group, None if verdict.credit in (0.0, 1.0) else verdict.credit,
+    )
+
+
+def judged(
+    questions: Sequence[Question], predictions: Sequence[Prediction], judge: Judge = judge
+) -> list[Prediction]:
+    """One prediction a question, in the questions' order, judged anew; without one a question is unparsed.
+
+    An id that is there twice, or a prediction for a question that was not asked, raises `KitError`.
     """
     asked = _by_id([question.id for question in questions], questions, "question")
     given = _by_id([prediction.question_id for prediction in predictions], predictions, "prediction")
@@ -79,21 +104,59 @@ def score(questions: Sequence[Question], predictions: Sequence[Prediction]) -> d
             f"{len(strangers)} predictions answer no question of this set, such as {strangers[0]!r}; "
             "score them with the benchmark and split that they were made for"
         )
-    outcomes: dict[str, list[Outcome]] = defaultdict(list)
-    for name, question in asked.items():
-        found = given.get(name)
-        outcomes[question.question_type].append(
-            outcome(question, found.choice, found.reply) if found else "unparsed"
-        )
-    everything = [one for of_type in outcomes.values() for one in of_type]
-    return {"overall": _row(everything), "types": {name: _row(of_type) for name, of_type in outcomes.items()}}
+    return [_judged(question, given.get(question.id), judge) for question in questions]
+
+
+def _judged(question: Question, given: Prediction | None, judge: Judge) -> Prediction:
+    if given is None:
+        return Prediction(question.id, question.question_type, "", "", "unparsed", (), question.group)
+    return predict(question, given.reply, given.choice, given.scores, judge=judge)
+
+
+def units(predictions: Iterable[Prediction]) -> list[Prediction]:
+    """What counts as one: a group of predictions becomes its first that is not right, or its first.
+
+    So a group is right only if all of it is (circular evaluation).
+    """
+    chosen: dict[str, Prediction] = {}
+    for number, prediction in enumerate(predictions):
+        key = prediction.group or f"\0{number}"
+        if key not in chosen or chosen[key].outcome == "right":
+            chosen[key] = chosen[key] if key in chosen and prediction.outcome == "right" else prediction
+    return list(chosen.values())
+
+
+def credit(prediction: Prediction) -> float:
+    """The credit of a prediction, 0 to 1."""
+    return float(prediction.outcome == "right") if prediction.credit is None else prediction.credit
+
+
+def score(
+    questions: Sequence[Question], predictions: Sequence[Prediction], judge: Judge = judge
+) -> dict[str, Any]:
+    """Metrics of a set of questions: `tally` of the predictions as `judged` by a rule."""
+    return tally(judged(questions, predictions, judge))
+
+
+def tally(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """`{"overall": row, "types": {question_type: row}}`, types in order of appearance.
+
+    A row has the counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy` (the mean
+    credit), `low`, `high` (Wilson, 95 %; with partial credit it is on the safe side).
+    """
+    counted = units(predictions)
+    by_type: dict[str, list[Prediction]] = defaultdict(list)
+    for prediction in counted:
+        by_type[prediction.question_type].append(prediction)
+    return {"overall": _row(counted), "types": {name: _row(of_type) for name, of_type in by_type.items()}}
 
 
 def pick_split(split: str, parts: dict[str, list[Question]]) -> list[Question]:
-    """The questions of a split out of {"diagnose": ..., "sealed": ...}; "all" is one after the other."""
+    """The questions of a split out of {"diagnose": ..., "sealed": ...}, "all" being both unless given.
+    """
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
-    return parts["diagnose"] + parts["sealed"] if split == "all" else parts[split]
+    return parts[split] if split in parts else parts["diagnose"] + parts["sealed"]
 
 
 def _letter(text: str) -> str:
@@ -127,8 +190,9 @@ def _by_id(ids: list[str], items: Iterable[Any], what: str) -> dict[str, Any]:
     return dict(zip(ids, items, strict=True))
 
 
-def _row(outcomes: list[Outcome]) -> dict[str, Any]:
-    n, right = len(outcomes), outcomes.count("right")
-    low, high = wilson(right, n)
-    return {"n": n, "right": right, "wrong": outcomes.count("wrong"), "unparsed": outcomes.count("unparsed"),
-            "accuracy": right / n if n else 0.0, "low": low, "high": high}
+def _row(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    n, outcomes = len(predictions), Counter(prediction.outcome for prediction in predictions)
+    credits = fsum(map(credit, predictions))
+    low, high = wilson(credits, n)
+    return {"n": n, "right": outcomes["right"], "wrong": outcomes["wrong"], "unparsed": outcomes["unparsed"],
+            "accuracy": credits / n if n else 0.0, "low": low, "high": high}

@@ -4,10 +4,39 @@ picture.
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..errors import KitError
+from ..errors import KitError, unknown_name
 from ..records import Question
+
+PROTOCOLS = ("halves", "paper")
+
+
+def deal(questions: list[Question], protocol: str, share: float, seed: int) -> dict[str, list[Question]]:
+    """The splits of a benchmark: `diagnose`, `sealed`, and `all` in the order given.
+
+    "halves" deals the images (see `split_by_image`); "paper" uses the whole benchmark for both, as
+    arXiv 2308.13566 did: what is reported is then also what was diagnosed.
+    """
+    if protocol not in PROTOCOLS:
+        raise unknown_name("splits", protocol, PROTOCOLS)
+    diagnose, sealed = (
+        (questions, questions) if protocol == "paper" else split_by_image(questions, share, seed)
+    )
+    return {"diagnose": diagnose, "sealed": sealed, "all": questions}
+
+
+def split_name(metrics: Mapping[str, Any], split: str) -> str:
+    """What a table or figure calls the questions of a split."""
+    return "all (diagnosed and reported)" if metrics.get("splits") == "paper" else split
+
+
+def remark(metrics: Mapping[str, Any]) -> str:
+    """What every table of a split has to say about how it was made; "" where there is nothing."""
+    if metrics.get("splits") != "paper":
+        return ""
+    return "The whole benchmark serves for diagnosis and report alike (splits: paper)."
 
 
 def split_by_image(

@@ -17,7 +17,10 @@ SOURCES = {
 }
 
 # What stands before the colon of an image reference -> the function that draws what stands after it.
-SCHEMES = {"picturebook": "dataengine_utils.images.picturebook:open_picture"}
+SCHEMES = {
+    "picturebook": "dataengine_utils.images.picturebook:open_picture",
+    "tsv": "dataengine_utils.benchmarks.tsv:open_picture",
+}
 
 
 class ImageSource(Protocol):

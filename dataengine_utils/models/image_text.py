@@ -14,7 +14,7 @@ from . import Choice, OpenImage
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
 from .packing import Packed, Row, answer_log_likelihoods, make_batches, make_rows, pack
 from .vision import FrozenFeatures
-from .wording import Encoded, Encoder, Family, asked
+from .wording import Encoded, Encoder, Family, form_of
 
 QUESTIONS_PER_ROW = 8
 """Questions that share one image's tokens; longer rows would spend more on the mask than they save."""
@@ -127,11 +127,10 @@ class ImageTextStudent:
         raise unknown_name("way to choose", by, ("text", "letter"))
 
     def _encode_open(self, question: Question) -> Encoded:
-        form = self.family.answer_form if question.options else "short"
-        return self._encode(question, form, ())
+        return self._encode(question, form_of(question, self.family), ())
 
     def _encode(self, question: Question, form: str, answers: Sequence[str]) -> Encoded:
-        return self.encoder.encode(asked(question), question.options, form, answers)
+        return self.encoder.encode(question.question, question.options, form, answers, question.hint)
 
     def _batches(self, rows: list[Row], batch_size: int) -> Iterator[list[Row]]:
         """Batches of rows of like length, under one progress bar (shown on terminals only)."""

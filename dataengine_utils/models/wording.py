@@ -1,5 +1,6 @@
 """How a question becomes text and token ids: the one place for evaluation, training and tests."""
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,40 +13,82 @@ from ..records import LETTERS, Question
 class Family:
     """What differs between families of students.
 
-    `wordings` gives the user's text by form; `{question}` and `{options}` ("A. cat" lines) are filled in.
-    `answer_form` is the form in which `answer()` asks a question that has options. `separator` stands between
-    the chat template's last sign and the answer. The paths name modules of the transformers model.
+    `wordings` gives the user's text by answer format: `{question}`, `{question!c}` (only its first letter
+    large), `{options}` ("A. cat" lines) and `{hint}` (a line before the question, if any) are filled in.
+    `answer_form` is the form in which `answer()` asks a question that has options. `conversation` is what
+    stands around `{image}` and `{text}`; without it the processor's chat template says that. `image` is what
+    stands for a picture in it. `separator` stands between the prompt's last sign and the answer. The paths
+    name modules of the transformers model.
     """
 
     name: str
     wordings: Mapping[str, str]
     answer_form: str = "choice"
+    conversation: str = ""
+    image: str = "<image>\n"
     separator: str = " "
     projector: str = "model.multi_modal_projector"
     language_model: str = "model.language_model"
 
 
-_PLAIN = {
-    "short": "{question}",
-    "direct": "{question}",
-    "choice": "{question}\n{options}",
-    "shuffled": "{question}\n{options}",
-}
-_LETTER = "{question}\n{options}\nAnswer with the option's letter from the given choices directly."
+ANSWER_FORMATS = ("short", "direct", "choice", "shuffled", "unanswerable", "yes_no", "true_false")
+_SHORT = "Answer the question using a single word or phrase."
+_LETTER = "Answer with the option's letter from the given choices directly."
+_BRIEFLY = "[vqa] Based on the image, respond to this question with a short answer: {question}"
+_OPTIONS = "{question}\n{options}"
 
 FAMILIES: dict[str, Family] = {
-    "picturebook": Family("picturebook", _PLAIN, answer_form="short"),
-    # The suffix lines of LLaVA-1.5's own training and evaluation (haotian-liu/LLaVA, docs/Evaluation.md).
+    "picturebook": Family(
+        "picturebook",
+        {
+            form: "{hint}" + (_OPTIONS if form in ("choice", "shuffled") else "{question}")
+            for form in ANSWER_FORMATS
+        },
+        answer_form="short",
+    ),
+    # LLaVA-1.5's own evaluation (haotian-liu/LLaVA: docs/Evaluation.md, llava/eval). It has none for true or
+    # false statements: that line is MiniGPT-v2's question with LLaVA's suffix.
     "llava": Family(
         "llava",
         {
-            "short": "{question}\nAnswer the question using a single word or phrase.",
-            "direct": "{question}",
-            "choice": _LETTER,
-            "shuffled": _LETTER,
+            "short": f"{{hint}}{{question}}\n{_SHORT}",
+            "direct": "{hint}{question}",
+            "choice": f"{{hint}}{_OPTIONS}\n{_LETTER}",
+            "shuffled": f"{{hint}}{_OPTIONS}\n{_LETTER}",
+            "unanswerable": "{hint}{question!c}\nWhen the provided information is insufficient, respond with "
+            f"'Unanswerable'.\n{_SHORT}",
+            "yes_no": f"{{hint}}{{question}}\n{_SHORT}",
+            "true_false": "{hint}Based on the image, is this statement true or false? {question}\n" + _SHORT,
         },
+        conversation="A chat between a curious user and an artificial intelligence assistant. The assistant "
+        "gives helpful, detailed, and polite answers to the user's questions. USER: {image}{text} ASSISTANT:",
+    ),
+    # MiniGPT-v2's evaluation (MLLM-DataEngine: MiniGPT-4/eval_scripts/eval_vqa.py and its datasets). It has
+    # none for yes or no questions: they are asked as short ones.
+    "minigpt_v2": Family(
+        "minigpt_v2",
+        {
+            "short": "{hint}" + _BRIEFLY,
+            "direct": "{hint}[vqa] {question}",
+            "choice": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
+            "shuffled": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
+            "unanswerable": "{hint}[vqa] The question is '{question}' Based on the image, answer the "
+            "question with a single word or phrase. and reply 'unanswerable' when the provided information "
+            "is insufficient",
+            "yes_no": "{hint}" + _BRIEFLY,
+            "true_false": "{hint}[vqa] Based on the image, is this statement true or false? {question}",
+        },
+        conversation="<s>[INST] {image}{text} [/INST]",
+        image="<Img><ImageHere></Img> ",
     ),
 }
+
+
+class _Wording(string.Formatter):
+    """Text templates with one more conversion: `!c` capitalises."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return str(value).capitalize() if conversion == "c" else super().convert_field(value, conversion)
 
 
 def family_of(name: str) -> Family:
@@ -55,13 +98,13 @@ def family_of(name: str) -> Family:
     return FAMILIES[name]
 
 
-def asked(question: Question) -> str:
-    """The text of a benchmark's question, after its hint when it has one."""
-    return f"{question.hint}\n{question.question}" if question.hint else question.question
+def form_of(question: Question, family: Family) -> str:
+    """The answer format in which a benchmark's question is asked for a free reply."""
+    return family.answer_form if question.options else question.form or "short"
 
 
-def prompt(question: str, options: Sequence[str], form: str, family: Family) -> str:
-    """The user's text of one question in a form ("short", "direct", "choice" or "shuffled")."""
+def prompt(question: str, options: Sequence[str], form: str, family: Family, hint: str = "") -> str:
+    """The user's text of one question in an answer format (one of `ANSWER_FORMATS`)."""
     if form not in family.wordings:
         raise unknown_name("form of question", form, list(family.wordings))
     if len(options) > len(LETTERS):
@@ -69,7 +112,14 @@ def prompt(question: str, options: Sequence[str], form: str, family: Family) -> 
             f"question {question!r:.60} has {len(options)} options; at most {len(LETTERS)} have letters"
         )
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    return family.wordings[form].format(question=question, options=lines)
+    filled = {"question": question, "options": lines, "hint": f"{hint}\n" if hint else ""}
+    return _Wording().vformat(family.wordings[form], (), filled)
+
+
+def full_prompt(text: str, family: Family, *, has_image: bool = True) -> str:
+    """The whole string before the answer, for a family that has a `conversation`."""
+    before, _, after = family.conversation.partition("{text}")
+    return before.format(image=family.image if has_image else "") + text + after
 
 
 @dataclass(frozen=True)
@@ -91,9 +141,12 @@ class Encoder:
     _answers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _anchor: str | None = None
 
-    def encode(self, question: str, options: Sequence[str], form: str, answers: Sequence[str]) -> Encoded:
+    def encode(
+        self, question: str, options: Sequence[str], form: str, answers: Sequence[str], hint: str = ""
+    ) -> Encoded:
         """The ids of the prompt, split after the image token, and of each answer with its end token."""
-        ids = self._tokenise(self._render(prompt(question, options, form, self.family), True), special=True)
+        text = self._render(prompt(question, options, form, self.family, hint), True)
+        ids = self._tokenise(text, special=True)
         if ids.count(self.image_token_id) != 1:
             raise KitError(
                 f"the prompt {question!r:.60} has {ids.count(self.image_token_id)} image tokens, not 1; "
@@ -109,6 +162,9 @@ class Encoder:
         return self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
     def _render(self, text: str, answering: bool) -> str:
+        if self.family.conversation:
+            whole = full_prompt(text, self.family)
+            return whole if answering else whole.removesuffix(self.family.conversation.partition("{text}")[2])
         content = [{"type": "image"}, {"type": "text", "text": text}]
         return self.processor.apply_chat_template(
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=answering

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import Iteration, Run
+from ..benchmarks.splits import split_name
 from ..files import write_whole
 from . import scores, work
 from .data import changes, interval, measured, percent, points, verdict
@@ -46,7 +47,8 @@ def _headlines(iterations: list[Iteration]) -> list[Html]:
     if tables:
         overall = [percent(metrics[split]["overall"]["accuracy"]) for metrics in tables]
         shown = " → ".join(dict.fromkeys([overall[0], overall[-1]]))
-        numbers.append(headline(f"{shown} %", f"right answers on {split} questions"))
+        asked = split_name(tables[0][split], split)
+        numbers.append(headline(f"{shown} %", f"right answers on {asked} questions"))
     changed = changes(iterations, split, len(tables))
     if changed:
         rise, _ = changed.pop("all")

@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import plots
 from ..artifacts import Iteration, Run
+from ..benchmarks.splits import remark, split_name
 from ..records import TypeWeakness
 from ..sampling import shares
 from ..stats import Paired
@@ -18,10 +19,11 @@ def progress(_: Run, iterations: list[Iteration]) -> list[Any]:
     if not tables:
         return ["", absent("Scores", "01_evaluate")]
     changed = changes(iterations, split, len(tables))
-    lead = f"Right answers of the base student on the {split} questions, with 95 % intervals."
+    asked = split_name(tables[0][split], split)
+    lead = f"Right answers of the base student on the {asked} questions, with 95 % intervals."
     if len(tables) > 1:
         lead = (
-            f"Right answers on the {split} questions: the base student (iteration 0, dashed), then after "
+            f"Right answers on the {asked} questions: the base student (iteration 0, dashed), then after "
             "each round of new data. Bands are 95 % intervals, numbers the change in points."
         )
     drawing = figure(plots.progress(tables, split), _progress_alt(tables, split))
@@ -38,7 +40,8 @@ def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: Changes)
         row: list[Any] = ["All questions" if name == "all" else name, f"{scores[0]['n']:,}"]
         row += [percent(score["accuracy"]) for score in scores]
         rows.append(row + (_change_cells(*changed[name]) if changed else []))
-    return table(f"Right answers, % of {split} questions", header, rows, last_is_total=True)
+    caption = f"Right answers, % of {split_name(tables[0][split], split)} questions"
+    return table(caption, header, rows, last_is_total=True)
 
 
 def _change_cells(paired: Paired, p: float) -> list[Any]:
@@ -50,7 +53,7 @@ def _change_cells(paired: Paired, p: float) -> list[Any]:
 
 
 def _method(metrics: dict[str, Any], changed: Changes) -> Html:
-    parts = []
+    parts = [note for note in [remark(metrics)] if note]
     if changed:
         parts.append(
             "Change: the last iteration against iteration 0 in percentage points, on the same questions "
@@ -82,6 +85,8 @@ def weakness(_: Run, iterations: list[Iteration]) -> list[Any]:
         "What the student got right on the diagnose questions, and the share of new data that each type was "
         "given for it: the weaker the type, the more."
     )
+    whole = known[0].has("metrics") and remark(known[0].load("metrics").get("diagnose", {}))
+    lead += f" {whole}" if whole else ""
     drawings = [_shares(it.number, rows) for it, rows in zip(known, drawn, strict=True) if rows]
     below = side_by_side(drawings, "plots") if drawings else absent("Queries", "03_sampling")
     return [lead, _weakness_table(known, tables, drawn), below]
