@@ -18,9 +18,11 @@ from .stages import Step
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "checks", "execution", "fingerprints", "grids", "kernel", "loop", "picturebook/build",
-    "picturebook/study", "plots", "report", "stages", "status", "tables", "widgets",
+    "benchmarks/__main__", "checks", "execution", "fingerprints", "grids", "kernel", "loop",
+    "picturebook/build", "picturebook/study", "plots", "report", "stages", "status", "tables", "warm",
+    "widgets",
 }
+_TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")
 _SMALL = 16 * 2**20  # bytes: of a data file over this, name, size and time are its mark, not the content
 _NOT_SETTINGS = {"name", "iterations"}
 Fingerprint = dict[str, Any]
@@ -133,7 +135,7 @@ def data_files(profile: Profile) -> list[Path]:
     """The user's own files that a run reads: questions, annotations, replay, the source of own classes."""
     images, annotations = profile.image_options.get("path"), profile.image_options.get("annotations")
     replay = profile.replay if profile.replay_samples else None
-    named = [profile.benchmark_options.get("path"), images, replay]
+    named = [profile.benchmark_options.get("path"), profile.benchmark_options.get("types"), images, replay]
     if isinstance(images, str) and isinstance(annotations, str):
         named.append(str(Path(images, annotations)))
     own = [profile.student, profile.benchmark, profile.image_source, profile.teacher]
@@ -150,9 +152,9 @@ def student_files(profile: Profile) -> list[Path]:
 
 
 def _tables(path: Path) -> list[Path]:
-    """The file itself, or the JSON files that lie in the folder (pictures below it are not looked at)."""
+    """The file itself, or the tables that lie in the folder (pictures below it are not looked at)."""
     if path.is_dir():
-        tables = [file for file in path.iterdir() if file.suffix in (".json", ".jsonl")]
+        tables = [file for file in path.iterdir() if file.suffix in _TABLES]
         return sorted(file for file in tables if file.is_file())
     return [path] if path.is_file() else []
 

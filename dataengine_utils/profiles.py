@@ -25,9 +25,8 @@ class Profile:
     name: str = "llava15"
     # who learns, who asks, who teaches; a class of your own is "package.module:Class"
     student: str = "llava-hf/llava-1.5-7b-hf"
-    benchmark: str = "jsonl"
-    benchmark_options: dict[str, Any] = field(
-        default_factory=lambda: {"path": "data/seed_bench/questions.jsonl"})
+    benchmark: str = "seed_bench"
+    benchmark_options: dict[str, Any] = field(default_factory=lambda: {"path": "data/seed_bench"})
     image_source: str = "visual_genome"
     image_options: dict[str, Any] = field(default_factory=lambda: {"path": "data/visual_genome"})
     teacher: str = "openai"
@@ -62,7 +61,7 @@ class Profile:
     replay: str = "data/llava_v1_5_mix665k.json"  # original instruction data mixed in
     replay_samples: int = 665_000  # 0 for none
     # evaluation
-    answer_mode: Literal["letter", "text", "generate"] = "letter"
+    answer_mode: Literal["letter", "text", "generate"] = "generate"
     eval_batch_size: int = 16
     max_new_tokens: int = 64
 
@@ -74,7 +73,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "minigpt4_v2": {
         "student": "data/minigpt4_v2", "forms": ("direct", "choice", "shuffled"), "quantise": "none",
         "lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-5, "projector_learning_rate": 1e-5,
-        "train_batch_size": 6, "answer_mode": "generate",
+        "train_batch_size": 6,
     },
     "picturebook": {
         "student": "picturebook",
@@ -102,6 +101,7 @@ _AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
 _OPTIONS_OF = {
     "benchmark": "benchmark_options", "image_source": "image_options", "teacher": "teacher_options",
 }
+_PATHS = ("path", "images", "types")  # the options that are paths; "hub:..." in their place is none
 _SHOW = "see: python -m dataengine_utils.loop show picturebook"
 
 
@@ -251,10 +251,15 @@ def _expected(kind: Any) -> str:
     return words.get(get_origin(kind)) or kind.__name__
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and not value.startswith("hub:")
+
+
 def _resolve_paths(field: str, value: Any, folder: Path) -> Any:
     """Make the paths in a value absolute: notebooks, loop and tests do not share a working folder."""
-    if field.endswith("_options") and isinstance(value.get("path"), str):
-        return {**value, "path": str(folder / Path(value["path"]).expanduser())}
+    if field.endswith("_options"):
+        paths = {key: item for key, item in value.items() if key in _PATHS and _is_path(item)}
+        return {**value, **{key: str(folder / Path(item).expanduser()) for key, item in paths.items()}}
     if field == "replay" and Path(value).suffix:
         return str(folder / Path(value).expanduser())
     if field == "student" and "/" in value and (folder / Path(value).expanduser()).exists():

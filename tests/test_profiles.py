@@ -120,10 +120,13 @@ def test_paths_count_from_where_they_were_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models/mine").mkdir(parents=True)
     built_in = load_profile("llava15").benchmark_options["path"]
-    assert built_in == str(PROJECT / "data/seed_bench/questions.jsonl")
+    assert built_in == str(PROJECT / "data/seed_bench")
     here = {"image_options.path": "vg", "student": "models/mine", "replay": "r.json"}
     given_here = load_profile("llava15", here)
     assert given_here.image_options["path"] == str(tmp_path / "vg")
+    hub = {"benchmark_options.path": "hub:", "benchmark_options.images": "jpg", "benchmark_options.types": ""}
+    options = load_profile("llava15", hub).benchmark_options
+    assert options == {"path": "hub:", "images": str(tmp_path / "jpg"), "types": ""}
     assert given_here.student == str(tmp_path / "models/mine")
     assert given_here.replay == str(tmp_path / "r.json")
     assert load_profile("llava15").student == "llava-hf/llava-1.5-7b-hf"
