@@ -1,0 +1,118 @@
+"""Tables about what is made: templates tried, samples generated, the training."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from pandas.io.formats.style import Styler
+
+from ..instruction_data import Example
+from ..question_types import QUESTION_TYPES, type_id
+from ..records import Decision, Generated, Sample, Template, Trial
+from .style import numbers, percent, plain, words
+
+
+def template_table(templates: Iterable[Template], trials: Sequence[Trial]) -> Styler:
+    """The template versions: what each adds, how many trials the checks accepted, and a person's verdicts."""
+    return words([_template_row(template, [t for t in trials if t.template_id == template.id])
+                   for template in templates])
+
+
+def reason_table(templates: Iterable[Template], trials: Iterable[Trial]) -> Styler:
+    """How often each reason rejected a draft of each template."""
+    counts = Counter((trial.reason, trial.template_id) for trial in trials if not trial.accepted)
+    reasons = dict.fromkeys(reason for reason, _ in counts)
+    names = {template.id: f"{template.id[:6]} {template.note}" for template in templates}
+    rows = {reason: {name: counts[reason, key] for key, name in names.items()} for reason in reasons}
+    return numbers(rows, "rejected because")
+
+
+def decision_table(decision: Decision) -> Styler:
+    """A decision: the template chosen, by whom, why and when."""
+    return words([{"template": decision.template_id, "chosen by": decision.chosen_by, "why": decision.reason,
+                    "time": decision.time or "–"}])
+
+
+def acceptance_table(generated: Iterable[Generated]) -> Styler:
+    """Accepted replies by question type."""
+    verdicts: dict[str, list[bool]] = {}
+    for reply in generated:
+        verdicts.setdefault(reply.question_type, []).append(reply.accepted)
+    return numbers({name: {"queries": len(of_type), "accepted": sum(of_type),
+                            "accepted, %": percent(sum(of_type) / len(of_type))}
+                     for name, of_type in sorted(verdicts.items(), key=_by_type)}, "question type")
+
+
+def reject_table(generated: Iterable[Generated], n: int) -> Styler:
+    """Some rejected replies: the first of each reason, then the second of each, `n` in all."""
+    turn: Counter[str] = Counter()
+    rejected = []
+    for reply in generated:
+        if not reply.accepted:
+            turn[reply.reason] += 1
+            rejected.append((turn[reply.reason], reply))
+    rejected.sort(key=lambda entry: entry[0])
+    return words([{"reason": reply.reason, "question type": reply.question_type, "image": reply.image_id,
+                    "reply": shorten(reply.reply, 400, placeholder=" …")} for _, reply in rejected[:n]])
+
+
+def letter_table(samples: Iterable[Sample]) -> Styler:
+    """How often each letter is the right one, by question type and in all."""
+    counts = Counter((sample.question_type, sample.choice_answer) for sample in samples)
+    types, letters = sorted({name for name, _ in counts}, key=_by_type), sorted({key[1] for key in counts})
+    rows = {name: {letter: counts[name, letter] for letter in letters} for name in types}
+    rows["All samples"] = {letter: sum(counts[name, letter] for name in types) for letter in letters}
+    with_sums = {name: {**row, "samples": sum(row.values())} for name, row in rows.items()}
+    return numbers(with_sums, "question type")
+
+
+def example_counts(examples: Mapping[str, Sequence[Example]]) -> Styler:
+    """How much of each kind of data is trained on: examples by form, in all, and images."""
+    forms = dict.fromkeys(example.form for given in examples.values() for example in given)
+    rows = {}
+    for kind, given in examples.items():
+        n = Counter(example.form for example in given)
+        images = len({example.image for example in given})
+        rows[kind] = {**{f"form {form}": n[form] for form in forms}, "examples": len(given),
+                      "images": images}
+    return numbers(rows, "data")
+
+
+def example_table(examples: Iterable[Example]) -> Styler:
+    """Some training examples as the student meets them."""
+    return words([{"image": example.image, "question": example.question,
+                    "options": " · ".join(example.options) or "–", "answer": example.answer,
+                    "form": example.form}
+                   for example in examples])
+
+
+def summary_table(summary: Mapping[str, Any]) -> Styler:
+    """A training in numbers."""
+    return words([{name.replace("_", " "): plain(value) for name, value in summary.items()}])
+
+
+def folder_table(folder: Path) -> Styler:
+    """The files of a folder and their sizes."""
+    return words([{"file": path.name, "size": f"{path.stat().st_size / 1000:,.1f} kB"}
+                   for path in sorted(folder.iterdir())])
+
+
+def rule_table(template: Template) -> Styler:
+    """The rules of a template, numbered."""
+    return words([{"": number, f"rules of {template.id}": rule}
+                   for number, rule in enumerate(template.rules, start=1)])
+
+
+def _template_row(template: Template, trials: Sequence[Trial]) -> dict[str, Any]:
+    accepted, looked = sum(trial.accepted for trial in trials), [t.verdict for t in trials if t.verdict]
+    return {"template": template.id, "what is new": template.note or "–", "rules": len(template.rules),
+            "passed the checks": f"{accepted} of {len(trials)} ({accepted / max(len(trials), 1):.0%})",
+            "accepted by hand": f"{looked.count('accept')} of {len(looked)}" if looked else "–"}
+
+
+def _by_type(entry: Any) -> tuple[int, str]:
+    """SEED-Bench's types in their order, others after them by name."""
+    name = entry if isinstance(entry, str) else entry[0]
+    return type_id(name) or len(QUESTION_TYPES) + 1, name
