@@ -22,13 +22,16 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
 
     `mode` "text" ranks the options by the likelihood of their whole text (SEED-Bench's protocol), "letter" by
     that of their letters, "generate" writes freely and reads the choice from the reply. Questions without
-    options are always answered freely; what is written is judged by `judge`, the benchmark's scoring rule.
+    options, or with one that is missing (""), are always answered freely; what is written is judged by
+    `judge`, the benchmark's scoring rule.
     `open_image` turns a question's `image` into a picture (see `images.open_image`).
     """
     if mode not in get_args(Mode):
         raise unknown_name("answer mode", mode, get_args(Mode))
-    ranked = [question for question in questions if question.options and mode != "generate"]
-    written = [question for question in questions if not question.options or mode == "generate"]
+    ranked, written = [], []
+    for question in questions:
+        can_rank = question.options and all(question.options) and mode != "generate"
+        (ranked if can_rank else written).append(question)
     predictions: dict[str, Prediction] = {}
     if ranked:
         choices = student.choose(ranked, open_image, batch_size=batch_size, by=mode)

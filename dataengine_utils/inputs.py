@@ -1,6 +1,8 @@
 """Reading the files that users bring: each error names the file and line and says what was expected there."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,21 @@ def read_objects(path: Path, expected: str) -> Iterator[tuple[str, dict[str, Any
     for number, line in enumerate(read_text(path, expected).split("\n"), start=1):
         if line.strip():
             yield f"{path}:{number}", _parse_object(line, f"{path}:{number}", expected)
+
+
+def read_sheet(path: Path, expected: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of an Excel file's first sheet as texts, each with its "file:row"; nothing becomes NaN."""
+    import pandas
+
+    try:
+        table = pandas.read_excel(path, dtype=str, keep_default_na=False)
+    except ImportError as error:
+        raise KitError(f"{path}: reading xlsx needs openpyxl ({error}); run: pip install openpyxl") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, KeyError, SyntaxError, ValueError) as error:
+        raise KitError(f"{path}: not a whole xlsx file ({error}); expected {expected}") from error
+    header = [str(name) for name in table.columns]
+    for number, cells in enumerate(table.itertuples(index=False, name=None), start=2):
+        yield f"{path}:{number}", dict(zip(header, map(str, cells), strict=True))
 
 
 def _parse_object(line: str, where: str, expected: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ MODULES = {
 def comparisons(path: Path) -> Iterator[tuple[str, Any, Any]]:
     """(what, expected, ours) for every value that a file expects."""
     document = json.loads(path.read_text(encoding="utf-8"))
-    if document.get("schema") != "golden-v1" or document.get("benchmark") not in MODULES:
+    known = isinstance(document, dict) and document.get("schema") == "golden-v1"
+    if not known or document.get("benchmark") not in MODULES:
         raise ValueError(f"not a file of golden-v1 for one of {', '.join(MODULES)}")
     module = importlib.import_module(f"tests.golden.{MODULES[document['benchmark']]}")
     return module.check(document)
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in parser.parse_args(arguments).files:
         try:
             n, mismatches = check_file(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             print(f"{path}: cannot be compared: {type(error).__name__}: {error}")
             failed = True
             continue

@@ -93,6 +93,12 @@ def test_every_family_words_every_answer_format(family, form):
     assert prompt("Is {it} so?", ("cat", "dog"), form, family) == text.removeprefix("Look.\n")
 
 
+def test_a_missing_option_is_not_shown_and_for_llava_none_after_it():
+    shown = {name: prompt("Which?", ("cat", "", "dog"), "choice", FAMILIES[name]) for name in FAMILIES}
+    assert "A. cat\nC. dog\nAnswer" in shown["minigpt_v2"] and shown["picturebook"].endswith("A. cat\nC. dog")
+    assert "A. cat\nAnswer" in shown["llava"]
+
+
 def test_the_conversation_of_a_family_stands_around_the_text():
     words = prompt("who IS it?", (), "unanswerable", FAMILIES["llava"])
     assert words.startswith("Who is it?\nWhen the provided information is insufficient")

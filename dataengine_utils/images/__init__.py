@@ -20,6 +20,7 @@ SOURCES = {
 SCHEMES = {
     "picturebook": "dataengine_utils.images.picturebook:open_picture",
     "tsv": "dataengine_utils.benchmarks.tsv:open_picture",
+    "hub": "dataengine_utils.benchmarks.hub:open_picture",
 }
 
 

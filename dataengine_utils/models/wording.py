@@ -17,7 +17,8 @@ class Family:
     large), `{options}` ("A. cat" lines) and `{hint}` (a line before the question, if any) are filled in.
     `answer_form` is the form in which `answer()` asks a question that has options. `conversation` is what
     stands around `{image}` and `{text}`; without it the processor's chat template says that. `image` is what
-    stands for a picture in it. `separator` stands between the prompt's last sign and the answer. The paths
+    stands for a picture in it. With `stops_at_gap` no option is shown after one that is missing (""), else
+    only that one is not. `separator` stands between the prompt's last sign and the answer. The paths
     name modules of the transformers model.
     """
 
@@ -26,6 +27,7 @@ class Family:
     answer_form: str = "choice"
     conversation: str = ""
     image: str = "<image>\n"
+    stops_at_gap: bool = False
     separator: str = " "
     projector: str = "model.multi_modal_projector"
     language_model: str = "model.language_model"
@@ -62,6 +64,7 @@ FAMILIES: dict[str, Family] = {
         },
         conversation="A chat between a curious user and an artificial intelligence assistant. The assistant "
         "gives helpful, detailed, and polite answers to the user's questions. USER: {image}{text} ASSISTANT:",
+        stops_at_gap=True,
     ),
     # MiniGPT-v2's evaluation (MLLM-DataEngine: MiniGPT-4/eval_scripts/eval_vqa.py and its datasets). It has
     # none for yes or no questions: they are asked as short ones.
@@ -111,7 +114,7 @@ def prompt(question: str, options: Sequence[str], form: str, family: Family, hin
         raise KitError(
             f"question {question!r:.60} has {len(options)} options; at most {len(LETTERS)} have letters"
         )
-    lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
+    lines = _option_lines(options, family)
     filled = {"question": question, "options": lines, "hint": f"{hint}\n" if hint else ""}
     return _Wording().vformat(family.wordings[form], (), filled)
 
@@ -120,6 +123,14 @@ def full_prompt(text: str, family: Family, *, has_image: bool = True) -> str:
     """The whole string before the answer, for a family that has a `conversation`."""
     before, _, after = family.conversation.partition("{text}")
     return before.format(image=family.image if has_image else "") + text + after
+
+
+def _option_lines(options: Sequence[str], family: Family) -> str:
+    """One line an option that is there, each with its own letter."""
+    shown = list(options)
+    if family.stops_at_gap and "" in shown:
+        shown = shown[: shown.index("")]
+    return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, shown, strict=False) if text)
 
 
 @dataclass(frozen=True)
