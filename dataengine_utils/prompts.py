@@ -83,10 +83,10 @@ def render(template: Template, query: Query, record: ImageRecord) -> list[dict[s
     system = f"{template.role}\n\nRules:\n{rules}\n\n{_DATA}\n\n{_OUTPUT}"
     parts = [
         f"Question type: {query.question_type}. {definition}".strip(),
-        f"<facts>\n{_data(_facts(record))}\n</facts>",
+        f"<facts>\n{as_data(_facts(record))}\n</facts>",
     ]
     if query.bad_cases:
-        examples = "\n".join(_data(_example(case)) for case in query.bad_cases)
+        examples = "\n".join(as_data(_example(case)) for case in query.bad_cases)
         parts.append(
             "Questions of this type about other pictures that the model got wrong; write one that trains the "
             f"same skill:\n<examples>\n{examples}\n</examples>"
@@ -102,12 +102,32 @@ def parse(text: str) -> Draft | str:
     """
     if not text.strip():
         return "no reply"
-    value = _json_object(text)
+    value = first_object(text)
     if value is None:
         return "not readable"
     if "skip" in value:
         return "skipped"
     return _draft(value) or "incomplete"
+
+
+def as_data(value: Any) -> str:
+    """JSON without angle brackets, so that a text in it cannot end the section of a prompt that it stands in.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def first_object(text: str) -> dict[str, Any] | None:
+    """The first whole JSON object in a text, such as a reply with a fenced block."""
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    while start >= 0:
+        try:
+            value, _ = decoder.raw_decode(text, start)
+            return value
+        except (json.JSONDecodeError, RecursionError):
+            start = text.find("{", start + 1)
+    return None
 
 
 def score_trials(trials: Iterable[Trial]) -> dict[str, float]:
@@ -159,11 +179,6 @@ def _best(acceptance: Mapping[str, float], incumbent_id: str) -> tuple[str, str]
 POLICIES: dict[str, Callable[[Mapping[str, float], str], tuple[str, str]]] = {"keep": _keep, "best": _best}
 
 
-def _data(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e")
-
-
 def _facts(record: ImageRecord) -> dict[str, Any]:
     def place(box: tuple[int, int, int, int]) -> list[float]:
         x, y, width, height = box
@@ -199,19 +214,6 @@ def _example(case: BadCase) -> dict[str, Any]:
         "answer": case.answer,
         "reply": case.reply,
     }
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    """The first whole JSON object in a text."""
-    decoder = json.JSONDecoder()
-    start = text.find("{")
-    while start >= 0:
-        try:
-            value, _ = decoder.raw_decode(text, start)
-            return value
-        except (json.JSONDecodeError, RecursionError):
-            start = text.find("{", start + 1)
-    return None
 
 
 def _draft(value: Mapping[str, Any]) -> Draft | None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..errors import KitError, unknown_name
 from ..records import Prediction, Question
 from . import scoring
+from .classify import with_types
 from .scoring import Verdict
 from .splits import PROTOCOLS, deal
 
@@ -41,7 +42,7 @@ class OfficialBenchmark:
     `path` is the question file or the folder that holds it (see `about.files`), or "hub:" with a Hugging Face
     dataset ("hub:" alone: `about.hub`). `images` is the folder of the pictures (default: beside the
     questions). `rule` is a name of `rules` (default: the first, the one behind the paper's table), `variant`
-    one of `variants`. `splits` "halves" deals the images into diagnose and sealed; "paper" uses the whole
+    one of `variants`. `types` is a file of question types, as `benchmarks.classify` writes it. `splits` "halves" deals the images into diagnose and sealed; "paper" uses the whole
     benchmark for both, as the paper did, and the metrics say so.
     """
 
@@ -56,6 +57,7 @@ class OfficialBenchmark:
         images: str = "",
         rule: str = "",
         variant: str = "",
+        types: str = "",
         splits: str = "halves",
         split_seed: int = 0,
         diagnose_share: float = 0.5,
@@ -67,6 +69,7 @@ class OfficialBenchmark:
                 raise unknown_name(f"{what} of {self.name}", value, known)
         self.path, self._images = str(path), images
         self.rule, self.variant = rule or self.rules[0], variant or self.variants[0]
+        self._types = types
         self.splits, self._seed, self._share = splits, split_seed, diagnose_share
 
     def read(self) -> Iterable[Question]:
@@ -111,6 +114,8 @@ class OfficialBenchmark:
         questions = list(self.read())
         if not questions:
             raise KitError(f"{self.path}: no questions in it; {self.about}")
+        if self._types:
+            questions = with_types(questions, self._types)
         return deal(questions, self.splits, self._share, self._seed)
 
     def questions(self, split: str) -> list[Question]:
@@ -151,8 +156,3 @@ def unique_ids(questions: Iterable[Question]) -> Iterator[Question]:
         seen[question.id] = seen.get(question.id, 0) + 1
         n = seen[question.id]
         yield question if n == 1 else replace(question, id=f"{question.id}#{n}")
-
-
-def share(values: Sequence[float]) -> float:
-    """The mean of credits in per cent; 0 of none."""
-    return 100 * sum(values) / len(values) if values else 0.0

@@ -19,6 +19,7 @@ from ..records import ImageRecord
 from . import Reply, Request
 
 KEY = "OPENAI_API_KEY"
+_GO_ON = "what is done so far is kept, run the notebook or command again"
 
 
 class OpenAITeacher:
@@ -74,6 +75,17 @@ class OpenAITeacher:
                 stop.set()
             work.result()
 
+    def ask(self, prompt: str) -> str:
+        """The text of the reply to one prompt for a JSON object, "" where it has none.
+
+        `KitError` when every attempt failed.
+        """
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            text, error = thread.submit(asyncio.run, self._ask_alone(prompt)).result()
+        if error:
+            raise KitError(f"the teacher gave no reply ({error}); {_GO_ON}")
+        return text
+
     def _work(
         self, requests: Sequence[Request], arrived: "queue.Queue[Reply | None]", stop: threading.Event
     ) -> None:
@@ -85,9 +97,7 @@ class OpenAITeacher:
 
     async def _ask_all(self, requests: Sequence[Request], arrived: "queue.Queue[Reply | None]",
                        stop: threading.Event) -> None:
-        from openai import AsyncOpenAI
-
-        async with AsyncOpenAI(base_url=self._base_url, max_retries=0, timeout=self._timeout_s) as client:
+        async with self._client() as client:
             waiting = iter(requests)
 
             async def serve() -> None:
@@ -104,10 +114,24 @@ class OpenAITeacher:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _client(self) -> Any:
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(base_url=self._base_url, max_retries=0, timeout=self._timeout_s)
+
+    async def _ask_alone(self, prompt: str) -> tuple[str, str]:
+        async with self._client() as client:
+            return await self._complete(client, [{"role": "user", "content": prompt}])
+
     async def _ask(self, client: Any, request: Request) -> Reply:
+        messages = render(request.template, request.query, request.record)
+        text, error = await self._complete(client, messages)
+        return Reply(request.query.id, text, error if text or error else "the reply has no text")
+
+    async def _complete(self, client: Any, messages: list[dict[str, str]]) -> tuple[str, str]:
+        """The text of the reply, and why there is none."""
         import openai
 
-        messages = render(request.template, request.query, request.record)
         error = ""
         for attempt in range(self._attempts):
             if attempt:
@@ -132,17 +156,16 @@ class OpenAITeacher:
             except (openai.APIConnectionError, openai.InternalServerError, openai.ConflictError) as failure:
                 error = _told(failure)
             except (openai.APIStatusError, openai.APIResponseValidationError) as failure:
-                return Reply(request.query.id, "", _told(failure))
+                return "", _told(failure)
             else:
-                return _reply(request, answer)
-        return Reply(request.query.id, "", f"{error}, {self._attempts} times")
+                return _text(answer), ""
+        return "", f"{error}, {self._attempts} times"
 
 
-def _reply(request: Request, answer: Any) -> Reply:
+def _text(answer: Any) -> str:
     """The text of the first choice; a server may send none, or a refusal in its place."""
     choices = getattr(answer, "choices", None)
-    text = choices[0].message.content if choices and choices[0].message else None
-    return Reply(request.query.id, text or "", "" if text else "the reply has no text")
+    return (choices[0].message.content if choices and choices[0].message else None) or ""
 
 
 def _told(failure: Any) -> str:
@@ -154,5 +177,5 @@ def _refused(model: str, failure: Any) -> str:
     """What to do about a refusal. The server's own words are left out: some repeat the key."""
     return (
         f"the teacher's server refuses model {model!r} ({_told(failure)}): check {KEY}, its quota, and "
-        "teacher_options' model and base_url; what is done so far is kept, run notebook 05_generate again"
+        f"the model's name and base_url (in a run: teacher_options); {_GO_ON}"
     )
