@@ -75,7 +75,7 @@ def test_scores_are_those_of_the_metrics():
     progress = frame(tables.progress_table([metrics, worse], "diagnose"))
     assert progress.loc[tables.ALL, "change"] == "-66.7"
     official = frame(tables.official_table(metrics, "diagnose"))
-    assert official.loc["right, %", "score"] == "66.67"
+    assert official.loc["right, %", "value"] == "66.67"
     assert frame(tables.reply_counts({"diagnose": PREDICTIONS})).loc["diagnose"].tolist() == [24, 0, 12]
 
 

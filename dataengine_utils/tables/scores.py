@@ -42,7 +42,7 @@ def official_table(metrics: Metrics, split: str) -> Styler:
     """The scores that the field reports of a benchmark, on their own scales, with the rule that made them."""
     scores = metrics[split]
     official = scores.get("official", {"summary": {"right, %": 100 * scores["overall"]["accuracy"]}})
-    rows = {name: {"score": value} for name, value in official["summary"].items()}
+    rows = {name: {"value": value} for name, value in official["summary"].items()}
     rows |= {f"{table}: {row}": values for table, of_table in official.items() if table != "summary"
              for row, values in of_table.items()}
     columns = dict.fromkeys(column for values in rows.values() for column in values)
