@@ -11,10 +11,9 @@ from ..inputs import read_list
 from ..records import LETTERS, Prediction, Question
 from . import hub
 from .fields import picked, texts
-from .official import About, Official, OfficialBenchmark, unique_ids
+from .official import About, Official, OfficialBenchmark, need_answers, unique_ids
 from .rates import percent
 from .scoring import Verdict, parse_choice
-from .vqa import need_answers
 
 FILES = ("aokvqa_v1p0_val.json", "aokvqa_v1p0_test.json", "aokvqa_v1p0_train.json")
 QUESTION_TYPE = "A-OKVQA"

@@ -12,9 +12,8 @@ from ..records import Prediction, Question
 from . import hub
 from .fields import picked, texts
 from .gqa_details import gqa_answer, gqa_scores, reasoning_steps
-from .official import About, Official, OfficialBenchmark, unique_ids
+from .official import About, Official, OfficialBenchmark, need_answers, unique_ids
 from .scoring import Verdict
-from .vqa import need_answers
 
 FILES = (
     "testdev_balanced_questions.json", "testdev_all_questions.json", "val_balanced_questions.json",

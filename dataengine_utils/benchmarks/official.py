@@ -42,8 +42,9 @@ class OfficialBenchmark:
     `path` is the question file or the folder that holds it (see `about.files`), or "hub:" with a Hugging Face
     dataset ("hub:" alone: `about.hub`). `images` is the folder of the pictures (default: beside the
     questions). `rule` is a name of `rules` (default: the first, the one behind the paper's table), `variant`
-    one of `variants`. `types` is a file of question types, as `benchmarks.classify` writes it. `splits` "halves" deals the images into diagnose and sealed; "paper" uses the whole
-    benchmark for both, as the paper did, and the metrics say so.
+    one of `variants`. `types` is a file of question types, as `benchmarks.classify` writes it. `splits`
+    "halves" deals the images into diagnose and sealed; "paper" uses the whole benchmark for both, as the
+    paper did, and the metrics say so.
     """
 
     name: ClassVar[str]
@@ -156,3 +157,12 @@ def unique_ids(questions: Iterable[Question]) -> Iterator[Question]:
         seen[question.id] = seen.get(question.id, 0) + 1
         n = seen[question.id]
         yield question if n == 1 else replace(question, id=f"{question.id}#{n}")
+
+
+def need_answers(questions: Sequence[Question], where: str) -> None:
+    """Raise `KitError` when questions have no answers; `where` says how to get them scored."""
+    missing = [question.id for question in questions if not question.gold]
+    if missing:
+        raise KitError(
+            f"{len(missing)} of {len(questions)} questions have no answers, such as {missing[0]!r}; {where}"
+        )

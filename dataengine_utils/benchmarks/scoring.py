@@ -184,10 +184,11 @@ def _named_option(text: str, options: Sequence[str]) -> str:
 
 
 def _by_id(ids: list[str], items: Iterable[Any], what: str) -> dict[str, Any]:
-    twice = [name for name, n in Counter(ids).items() if n > 1]
-    if twice:
+    found = dict(zip(ids, items, strict=True))
+    if len(found) < len(ids):
+        twice = [name for name, n in Counter(ids).items() if n > 1]
         raise KitError(f"{what} id {twice[0]!r} is there twice ({len(twice)} such ids); ids must be unique")
-    return dict(zip(ids, items, strict=True))
+    return found
 
 
 def _row(predictions: Sequence[Prediction]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def words(rows: Sequence[Mapping[str, Any]], caption: str = "") -> Styler:
 
 def _styled(frame: pd.DataFrame, styles: list[dict[str, str]], caption: str = "") -> Styler:
     left = {"selector": "th, td", "props": "text-align: left; vertical-align: top"}
-    below = {"selector": "caption", "props": "caption-side: bottom; text-align: left; padding-top: 6px; white-space: nowrap"}
+    one_line = "caption-side: bottom; text-align: left; padding-top: 6px; white-space: nowrap"
+    below = {"selector": "caption", "props": one_line}
     if caption:
         return _styled(frame, [*styles, below]).set_caption(escape(caption))
     shown = frame.style.format(escape="html").format_index(escape="html")

@@ -29,6 +29,7 @@ from dataengine_utils.models.learning import AnswerLoss, Collator, encode_exampl
 from dataengine_utils.picturebook.questions import benchmark_questions, mixture_questions
 from dataengine_utils.records import Question
 from dataengine_utils.training import attach_lora, train
+from tests.bench.vqa import bench_vqa
 
 RATES = {
     "learning_rate": 2e-3,
@@ -219,6 +220,7 @@ def main() -> None:
         print(f"{line.what:<66}{line.ours:>8.2f}s{line.plain:>8.2f}s{line.ratio:>8.2f}  {line.wanted}")
     print(f"\nAnswers that differ in NF4: {differing:.1%} of {len(questions)} (wanted: at most 2 %)")
     print(f"picturebook: {len(references) / drawing:.0f} images/s drawn on one core (wanted: at least 300)")
+    print(f"\n{bench_vqa()}\n")
     print(f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)")
 
 
