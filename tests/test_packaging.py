@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = (ROOT / "requirements.txt").read_text().splitlines()
 PINS = [line for line in REQUIREMENTS if line and not line.startswith("#")]
 PACKAGE_OF = {"jupyter_client": "papermill", "nbclient": "papermill", "IPython": "ipykernel",
-              "yaml": "pyyaml", "PIL": "pillow", "traitlets": "ipywidgets", "sklearn": "scikit-learn"}
+              "yaml": "pyyaml", "PIL": "pillow", "traitlets": "ipywidgets", "sklearn": "scikit-learn",
+              "huggingface_hub": "transformers"}
 # commands, what transformers loads on our behalf, and what the CI looks at pages with
 NOT_IMPORTED = {"jupyterlab", "ruff", "accelerate", "bitsandbytes", "openpyxl", "playwright"}
-OPTIONAL = {"datasets"}  # named in a comment of requirements.txt
+OPTIONAL = {"datasets": {"datasets", "pyarrow"}}  # named in a comment of requirements.txt
 
 
 def pinned() -> set[str]:
@@ -54,7 +55,7 @@ def test_what_is_imported_is_pinned_and_what_is_pinned_is_used():
     ours = {path.stem for path in ROOT.glob("tests/**/*.py")} | {"dataengine_utils", "tests"}
     outside = imported() - set(sys.stdlib_module_names) - ours
     used = {PACKAGE_OF.get(name, name).lower() for name in outside}
-    assert used - pinned() - OPTIONAL == set()
+    assert used - pinned() - set().union(*OPTIONAL.values()) == set()
     assert all(f"# {name}==" in "\n".join(REQUIREMENTS) for name in OPTIONAL)
     assert pinned() - used - NOT_IMPORTED == set()
 

@@ -48,7 +48,7 @@ def test_notebooks_and_their_files_are_those_of_the_loop():
 
 
 def test_the_yaml_example_is_a_profile(tmp_path):
-    example = re.search(r"```yaml\n(.+?)```", README, re.DOTALL)[1]
+    example = re.search(r"```yaml\n(# my_.+?)```", README, re.DOTALL)[1]
     file = tmp_path / "my_experiment.yaml"
     file.write_text(example, encoding="utf-8")
     profile = load_profile(file)

@@ -27,10 +27,15 @@ def show_list() -> str:
 def _entry(name: str) -> str:
     kind = resolve("benchmark", OFFICIAL, name)
     rows = {"files": kind.about.files, "from": kind.about.where, "hub copy": kind.about.hub or "none",
-            "licence": kind.about.licence, "rules": ", ".join(kind.rules)}
+            "licence": kind.about.licence, "rules": _choices(kind.rules)}
     if len(kind.variants) > 1:
-        rows["variants"] = ", ".join(kind.variants)
+        rows["variants"] = _choices(kind.variants)
     return "\n".join([f"{name}: {kind.about.title}", *(f"  {what:<9} {text}" for what, text in rows.items())])
+
+
+def _choices(names: tuple[str, ...]) -> str:
+    """The names, the default first; an empty one is what the files themselves say."""
+    return ", ".join([f"{names[0] or 'as the files are'} (default)", *names[1:]])
 
 
 def score(name: str, questions: str, predictions: Path, **options: str) -> dict[str, Any]:
@@ -40,13 +45,14 @@ def score(name: str, questions: str, predictions: Path, **options: str) -> dict[
     benchmark = load(name, path=questions, **{key: value for key, value in options.items() if value})
     asked = {"all": benchmark.questions("all")}
     given = load_predictions(predictions, benchmark, asked)
-    return {**benchmark.score(asked["all"], given["all"]), "splits": "whole benchmark"}
+    metrics = benchmark.score(asked["all"], given["all"])
+    return {**metrics, "splits": "whole benchmark", "predictions": str(given.report)}
 
 
 def metrics_text(metrics: dict[str, Any]) -> str:
     """The table that `score` prints: what the field reports, then every question type."""
     overall = metrics["overall"]
-    lines = [f"rule: {metrics['rule']}",
+    lines = [f"rule: {metrics['rule']}", f"predictions: {metrics['predictions']}",
              f"questions: {overall['n']:,}, right {overall['right']:,}, wrong {overall['wrong']:,}, "
              f"unparsed {overall['unparsed']:,}, without a prediction {metrics['missing']:,}"]
     lines += [f"{name:<34}{_number(value)}" for name, value in metrics["official"]["summary"].items()]

@@ -1,0 +1,17 @@
+"""POPE's official scores per category."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dataengine_utils.benchmarks.pope import category_scores, read_reply
+
+
+def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(what, expected, ours) for every value."""
+    items = document["inputs"]["items"]
+    table = category_scores(
+        (item["category"], item["label"], read_reply(item["prediction"])) for item in items
+    )
+    for category, row in document["expected"]["per_category"].items():
+        for name, value in row.items():
+            yield f"{category} {name}", value, table[category][name]
