@@ -6,6 +6,7 @@ from typing import TypeVar
 from matplotlib.figure import Figure
 from PIL.Image import Image
 from PIL.Image import new as new_image
+from PIL.ImageDraw import ImageDraw
 
 from .errors import KitError
 from .images import ImageSource, open_image
@@ -17,7 +18,7 @@ Item = TypeVar("Item", Question, BadCase, Query, Sample)
 
 
 def shown(open_picture: OpenImage, reference: str) -> Image:
-    """The picture, or a grey field where a question has none or its file is not there."""
+    """The picture, or a field that says so where a question has none or its file is not there."""
     try:
         return open_picture(reference) if reference else _blank()
     except KitError:
@@ -25,7 +26,9 @@ def shown(open_picture: OpenImage, reference: str) -> Image:
 
 
 def _blank() -> Image:
-    return new_image("RGB", (240, 240), "#E6E6E6")
+    field = new_image("RGB", (240, 240), "#F0F0F0")
+    ImageDraw(field).text((120, 120), "no picture", fill="#707070", anchor="mm", font_size=20)
+    return field
 
 
 def question_grid(questions: Iterable[Question], open_image: OpenImage) -> Figure:

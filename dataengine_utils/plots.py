@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from .benchmarks.splits import split_name
@@ -145,7 +146,7 @@ def type_bars(metrics: Metrics, split: str = "diagnose") -> Figure:
             )
         axes.set(title=f"Right answers by question type, {split_name(scores, split)}", xlim=(0, 1))
         _percent_rows(axes)
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), fontsize=9, borderaxespad=0)
+        _legend_below(axes)
     return figure
 
 
@@ -169,7 +170,7 @@ def share_bars(shares: Sequence[Mapping[str, Any]]) -> Figure:
         )
         axes.set(title="Share of queries by question type", xlim=(0, None))
         _percent_rows(axes)
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, fontsize=9, borderaxespad=0)
+        _legend_below(axes, columns=2)
     return figure
 
 
@@ -284,6 +285,13 @@ def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str) -> No
     axes.set(ylim=(0, 1), xlim=(-0.25, max(len(scores) - 1, 1) + 0.25), xticks=list(turns))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x", visible=False)
+
+
+def _legend_below(axes: Axes, columns: int = 1) -> None:
+    """The legend a third of an inch below the axes, however high they are."""
+    below = ScaledTranslation(0, -0.34, axes.figure.dpi_scale_trans)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=axes.transAxes + below,
+                ncols=columns, fontsize=9, borderaxespad=0)
 
 
 def _intervals(axes: Axes, shares: Sequence[float], rows: Sequence[Mapping[str, float]]) -> None:

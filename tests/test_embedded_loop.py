@@ -125,3 +125,24 @@ def test_real_photographs_through_01_and_02(shared_data, tmp_path):
     assert sum(metrics[split]["overall"]["n"] for split in ("diagnose", "sealed")) == 20
     assert metrics["sealed"]["overall"]["low"] < 0.25  # chance is within the interval, and is shown so
     assert made.load("weakness")
+
+
+def test_another_tools_predictions_through_01_and_02(tmp_path):
+    """A benchmark file and a table of replies: no student is loaded, and the weak type is found."""
+    questions, replies = tmp_path / "coco_pope_random.json", tmp_path / "replies.csv"
+    labels = ["yes" if number % 2 else "no" for number in range(40)]
+    lines = [{"question_id": number, "image": f"{number // 2}.jpg", "text": f"Is there a thing {number}?",
+              "label": label} for number, label in enumerate(labels)]
+    questions.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    rows = [f"{number},{label if number % 4 else 'yes'}" for number, label in enumerate(labels)]
+    replies.write_text("\n".join(["question_id,prediction", *rows]), encoding="utf-8")
+    options = {"path": str(questions), "splits": "paper"}
+    profile = tmp_path / "others.yaml"
+    profile.write_text(yaml.safe_dump({"student": "not/there", "benchmark": "pope", "benchmark_options": options}))
+    parameters = {"RUN_DIR": str(tmp_path / "run"), "ITERATION": 0, "PROFILE": str(profile)}
+    execute(NOTEBOOKS / "01_evaluate.ipynb", tmp_path / "01.ipynb", {**parameters, "PREDICTIONS": str(replies)})
+    execute(NOTEBOOKS / "02_weakness.ipynb", tmp_path / "02.ipynb", parameters)
+    made = open_run(tmp_path / "run").iteration(0)
+    assert made.load("metrics")["sealed"]["overall"]["right"] == 30
+    assert made.load("metrics")["sealed"]["splits"] == "paper" and made.load("weakness")[0].right == 30
+    assert all("whole benchmark serves" in (tmp_path / f"0{n}.ipynb").read_text() for n in (1, 2))
