@@ -138,9 +138,11 @@ def test_another_tools_predictions_through_01_and_02(tmp_path):
     replies.write_text("\n".join(["question_id,prediction", *rows]), encoding="utf-8")
     options = {"path": str(questions), "splits": "paper"}
     profile = tmp_path / "others.yaml"
-    profile.write_text(yaml.safe_dump({"student": "not/there", "benchmark": "pope", "benchmark_options": options}))
+    settings = {"student": "not/there", "benchmark": "pope", "benchmark_options": options}
+    profile.write_text(yaml.safe_dump(settings), encoding="utf-8")
     parameters = {"RUN_DIR": str(tmp_path / "run"), "ITERATION": 0, "PROFILE": str(profile)}
-    execute(NOTEBOOKS / "01_evaluate.ipynb", tmp_path / "01.ipynb", {**parameters, "PREDICTIONS": str(replies)})
+    given = {**parameters, "PREDICTIONS": str(replies)}
+    execute(NOTEBOOKS / "01_evaluate.ipynb", tmp_path / "01.ipynb", given)
     execute(NOTEBOOKS / "02_weakness.ipynb", tmp_path / "02.ipynb", parameters)
     made = open_run(tmp_path / "run").iteration(0)
     assert made.load("metrics")["sealed"]["overall"]["right"] == 30

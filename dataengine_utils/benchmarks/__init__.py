@@ -20,6 +20,7 @@ OFFICIAL = {
     "vsr": "dataengine_utils.benchmarks.vsr:VSR",
     "aokvqa": "dataengine_utils.benchmarks.aokvqa:AOKVQA",
     "pope": "dataengine_utils.benchmarks.pope:POPE",
+    "visual_genome": "dataengine_utils.benchmarks.visual_genome:VisualGenomeQA",
 }
 BENCHMARKS = {
     "picturebook": "dataengine_utils.benchmarks.picturebook:PicturebookBenchmark",

@@ -126,13 +126,15 @@ class OfficialBenchmark:
     def score(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """`scoring.tally` by this benchmark's rule, with the `rule`, the `splits`, and the `official` scores.
 
-        A question without a prediction is unparsed, and counted in `missing`.
+        A question without a prediction is unparsed, and counted in `missing`. Ranked options leave a rule
+        nothing to read: `rule` says how many answers came that way.
         """
         judged = scoring.judged(questions, predictions, self.judge)
+        ranked = sum(bool(prediction.scores) for prediction in predictions)
         given = {prediction.question_id for prediction in predictions}
         return {
             **scoring.tally(judged),
-            "rule": self.rule,
+            "rule": f"{self.rule}; {ranked:,} answers by ranked options" if ranked else self.rule,
             "splits": self.splits,
             "missing": sum(question.id not in given for question in questions),
             "official": self.official(questions, judged),

@@ -27,7 +27,7 @@ class VisualGenome:
 
     def __init__(self, path: str):
         self.root: Path | None = Path(path)
-        self._images = _by_image(read_list(Path(path, "image_data.json"), EXPECTED), "image_data.json")
+        self._images = by_image(read_list(Path(path, "image_data.json"), EXPECTED), "image_data.json")
         self._parts = {key: self._read(key) for key in ("objects", "attributes", "relationships", "regions")}
         if not any(self._parts.values()):
             raise KitError(f"no annotations in {path!r} beside image_data.json; add objects.json, "
@@ -52,7 +52,7 @@ class VisualGenome:
     def _read(self, key: str) -> dict[str, Entry]:
         name = "region_descriptions.json" if key == "regions" else f"{key}.json"
         path = Path(self.root or "", name)
-        return _by_image(read_list(path, EXPECTED), name) if path.exists() else {}
+        return by_image(read_list(path, EXPECTED), name) if path.exists() else {}
 
     def _merge(self, image_id: str) -> ImageRecord:
         image = self._images[image_id]
@@ -61,7 +61,7 @@ class VisualGenome:
         relations = _relations(found["relationships"], objects, found["objects"])
         return ImageRecord(
             image_id=image_id,
-            image="/".join(image["url"].split("/")[-2:]),
+            image=image_path(image),
             width=int(image["width"]),
             height=int(image["height"]),
             objects=tuple(objects.values()),
@@ -70,7 +70,13 @@ class VisualGenome:
         )
 
 
-def _by_image(entries: list[Any], name: str) -> dict[str, Entry]:
+def image_path(entry: Entry) -> str:
+    """Where a picture lies below the data's folder, from its entry in image_data.json."""
+    return "/".join(entry["url"].split("/")[-2:])
+
+
+def by_image(entries: list[Any], name: str) -> dict[str, Entry]:
+    """The entries of an official file by image id, whichever way they spell it."""
     try:
         return {str(entry["image_id"] if "image_id" in entry else entry["id"]): entry for entry in entries}
     except (KeyError, TypeError) as error:
