@@ -17,7 +17,8 @@ PACKAGE_OF = {"jupyter_client": "papermill", "nbclient": "papermill", "IPython":
               "yaml": "pyyaml", "PIL": "pillow", "traitlets": "ipywidgets", "sklearn": "scikit-learn",
               "huggingface_hub": "transformers"}
 # commands, what transformers loads on our behalf, and what the CI looks at pages with
-NOT_IMPORTED = {"jupyterlab", "ruff", "accelerate", "bitsandbytes", "openpyxl", "playwright"}
+NOT_IMPORTED = {"jupyterlab", "ruff", "accelerate", "bitsandbytes", "openpyxl", "playwright",
+                "protobuf", "sentencepiece"}
 OPTIONAL = {"datasets": {"datasets", "pyarrow"}}  # named in a comment of requirements.txt
 
 
