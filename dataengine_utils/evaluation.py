@@ -1,5 +1,6 @@
 """Asking the student: every question of a split becomes one raw reply with its outcome."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -7,6 +8,7 @@ from PIL import Image
 
 from .benchmarks import scoring
 from .errors import unknown_name
+from .models.pictures import ReadablePictures
 from .records import LETTERS, Prediction, Question
 
 if TYPE_CHECKING:
@@ -23,11 +25,22 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
     `mode` "text" ranks the options by the likelihood of their whole text (SEED-Bench's protocol), "letter" by
     that of their letters, "generate" writes freely and reads the choice from the reply. Questions without
     options, or with one that is missing (""), are always answered freely; what is written is judged by
-    `judge`, the benchmark's scoring rule.
-    `open_image` turns a question's `image` into a picture (see `images.open_image`).
+    `judge`, the benchmark's scoring rule. `open_image` turns a question's `image` into a picture (see
+    `images.open_image`). Questions whose picture cannot be read are unanswered, with a warning that says so;
+    more than 5 % such pictures raise `KitError`.
     """
     if mode not in get_args(Mode):
         raise unknown_name("answer mode", mode, get_args(Mode))
+    pictures = ReadablePictures(open_image, len({question.image for question in questions if question.image}))
+    predictions = _ask(student, questions, pictures, mode, batch_size, max_new_tokens, judge)
+    if pictures.unread:
+        warnings.warn(pictures.note(), stacklevel=2)
+    return [scoring.unanswered(question) if question.image in pictures.unread else predictions[question.id]
+            for question in questions]
+
+
+def _ask(student: "Student", questions: Sequence[Question], open_image: Callable[[str], Image.Image],
+         mode: Mode, batch_size: int, max_new_tokens: int, judge: scoring.Judge) -> dict[str, Prediction]:
     ranked, written = [], []
     for question in questions:
         can_rank = question.options and all(question.options) and mode != "generate"
@@ -42,5 +55,4 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
         replies = student.answer(written, open_image, batch_size=batch_size, max_new_tokens=max_new_tokens)
         for question, reply in zip(written, replies, strict=True):
             predictions[question.id] = scoring.predict(question, reply, judge=judge)
-    return [predictions[question.id] for question in questions]
-
+    return predictions

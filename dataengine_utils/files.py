@@ -51,9 +51,7 @@ def move_folder(source: Path, target: Path) -> None:
         return
     old = old_of(target)
     try:
-        for file in source.rglob("*"):
-            if file.is_file():
-                _sync(file)
+        sync_folder(source)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             os.replace(target, old)
@@ -62,6 +60,13 @@ def move_folder(source: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise _unwritable(target, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the system write all files of a folder to the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _sync(file)
 
 
 def lines_text(records: Iterable[Any], kind: type) -> str:

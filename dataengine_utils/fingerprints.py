@@ -18,8 +18,8 @@ from .stages import Step
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "benchmarks/__main__", "checks", "execution", "fingerprints", "grids", "kernel", "loop",
-    "picturebook/build", "picturebook/study", "plots", "report", "stages", "status", "tables", "warm",
+    "benchmarks/__main__", "checks", "execution", "fingerprints", "grids", "kernel", "launching",
+    "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status", "tables", "warm",
     "widgets",
 }
 _TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")

@@ -26,10 +26,13 @@ def read_text(path: Path, expected: str) -> str:
 
 def read_json(path: Path, expected: str) -> Any:
     """The JSON value of a file."""
+    text = read_text(path, expected)
     try:
-        return json.loads(read_text(path, expected))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise KitError(f"{path}:{error.lineno}: not JSON ({error.msg}); expected {expected}") from error
+    except (ValueError, RecursionError) as error:  # digits or brackets by the thousand
+        raise KitError(f"{path}: not readable as JSON ({error}); expected {expected}") from error
 
 
 def read_list(path: Path, expected: str) -> list[Any]:
@@ -67,6 +70,8 @@ def _parse_object(line: str, where: str, expected: str) -> dict[str, Any]:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise KitError(f"{where}: not JSON ({error.msg}); expected {expected}") from error
+    except (ValueError, RecursionError) as error:
+        raise KitError(f"{where}: not readable as JSON ({error}); expected {expected}") from error
     if not isinstance(value, dict):
         raise KitError(f"{where}: expected an object, got {type(value).__name__}")
     return value

@@ -57,6 +57,12 @@ class Profile:
     epochs: float = 1.0
     train_batch_size: int = 16
     gradient_accumulation: int = 1
+    gradient_checkpointing: bool = True  # recompute activations in the backward pass: less memory, slower
+    num_processes: int = 1  # of training and evaluation, one a GPU
+    shard: bool = False  # divide the base between the training processes (FSDP), not a copy in each
+    dataloader_workers: int = 4  # processes that open pictures ahead, for each training process
+    feature_cache_gib: float = 0.0  # disk for frozen vision features in the run's folder; 0 for none
+    checkpoint_minutes: float = 10.0  # between checkpoints that a killed training goes on from; 0 for none
     start_from: Literal["base", "last"] = "base"  # the base on all rounds' data (paper), or the last adapter
     replay: str = "data/llava_v1_5_mix665k.json"  # original instruction data mixed in
     replay_samples: int = 665_000  # 0 for none
@@ -83,6 +89,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "iterations": 2, "budget": 2500, "in_context": 2, "prompt_policy": "best", "probe_queries": 36,
         "forms": ("short",), "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.0,
         "learning_rate": 1.5e-3, "projector_learning_rate": 1e-3, "epochs": 3.0, "train_batch_size": 32,
+        "gradient_checkpointing": False, "dataloader_workers": 0,
         "replay": "picturebook", "replay_samples": 10_000, "answer_mode": "text", "eval_batch_size": 64,
     },
 }
@@ -92,7 +99,8 @@ _AT_LEAST = {
     "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,
     "lora_alpha": 1, "lora_dropout": 0, "learning_rate": 0, "projector_learning_rate": 0, "warmup_ratio": 0,
     "weight_decay": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
-    "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0,
+    "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0, "num_processes": 1, "dataloader_workers": 0,
+    "feature_cache_gib": 0, "checkpoint_minutes": 0,
 }
 _ABOVE_ZERO = {"epochs"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -15,6 +15,7 @@ from typing import Any
 
 TOLERANCE = 1e-6
 SHOWN = 5
+REFUSED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 MODULES = {
     "aokvqa": "aokvqa",
     "gqa": "gqa",
@@ -34,8 +35,8 @@ MODULES = {
 
 
 def comparisons(path: Path) -> Iterator[tuple[str, Any, Any]]:
-    """(what, expected, ours) for every value that a file expects."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+    """(what, expected, ours) for every value that a file expects; NaN in it is null."""
+    document = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
     known = isinstance(document, dict) and document.get("schema") == "golden-v1"
     if not known or document.get("benchmark") not in MODULES:
         raise ValueError(f"not a file of golden-v1 for one of {', '.join(MODULES)}")
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in parser.parse_args(arguments).files:
         try:
             n, mismatches = check_file(path)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except REFUSED as error:
             print(f"{path}: cannot be compared: {type(error).__name__}: {error}")
             failed = True
             continue

@@ -140,7 +140,7 @@ def test_ranked_options_count_by_their_letter(tmp_path):
 
 
 def test_difficult_questions_do_not_count_as_direct_answers(tmp_path):
-    metrics = score(load(tmp_path, variant="direct_answer"), a="Cigar.", b="road", c="j")
+    metrics = score(load(tmp_path, variant="direct_answer"), a="Cigar.", b="road")
     assert metrics["official"]["summary"] == {
         "direct_answer": pytest.approx(100 * (1 / 3 + 2 / 3) / 2),
         "missing": 0,

@@ -10,6 +10,7 @@ from dataengine_utils import benchmarks, images
 from dataengine_utils.benchmarks.scoring import parse_choice, score
 from dataengine_utils.benchmarks.splits import split_by_image
 from dataengine_utils.errors import KitError
+from dataengine_utils.inputs import read_json
 from dataengine_utils.records import LETTERS, Prediction, Question
 from dataengine_utils.stats import wilson
 
@@ -256,3 +257,12 @@ def test_real_photographs_of_mmbench(shared_data, tmp_path):
     for q in questions:
         assert min(images.open_image(q.image, bench.root).size) > 30
         assert q.options[LETTERS.index(q.choice)] == q.answer
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"id": ' + "9" * 5000 + "}"])
+def test_json_that_python_cannot_hold_is_one_clear_error(tmp_path, text):
+    (tmp_path / "bench.jsonl").write_text(text)
+    with pytest.raises(KitError, match=r"bench\.jsonl.*not readable as JSON"):
+        benchmarks.load("jsonl", path=str(tmp_path / "bench.jsonl")).questions("all")
+    with pytest.raises(KitError, match=r"bench\.jsonl.*not readable as JSON"):
+        read_json(tmp_path / "bench.jsonl", "something else")

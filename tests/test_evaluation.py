@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
+from PIL import Image
 
 from dataengine_utils.errors import KitError
 from dataengine_utils.evaluation import evaluate
@@ -59,3 +60,26 @@ def test_nothing_asked_and_unknown_modes():
     assert run(Student(), "text", []) == []
     with pytest.raises(KitError, match="unknown answer mode 'rank'.*generate"):
         run(Student(), "rank")
+
+
+def test_questions_about_unreadable_pictures_are_unanswered_and_told():
+    asked = [Question(str(n), f"i{n}", f"{n}.jpg", "Where?", (), "here", "", "Place") for n in range(40)]
+
+    class Looks(Student):
+        def answer(self, questions, open_image, *, batch_size, max_new_tokens):
+            assert all(open_image(question.image) for question in questions)
+            return ["here"] * len(questions)
+
+    def open_image(reference):
+        if reference in broken:
+            raise KitError(f"{reference} is not a whole image")
+        return Image.new("RGB", (2, 2))
+
+    broken = {"7.jpg", "31.jpg"}
+    with pytest.warns(UserWarning, match=r"2 of 40 images could not be read.*7\.jpg is not a whole image"):
+        predictions = evaluate(Looks(), asked, open_image, mode="text", batch_size=2)
+    assert [p.outcome for p in predictions].count("right") == 38
+    assert (predictions[7].reply, predictions[7].outcome) == ("", "unparsed")
+    broken.add("9.jpg")
+    with pytest.raises(KitError, match="more than 5% of 40 images cannot be read"):
+        evaluate(Looks(), asked, open_image, mode="text", batch_size=2)

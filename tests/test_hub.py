@@ -70,7 +70,8 @@ def test_pictures_as_base64_text_are_references_too(datasets, tmp_path):
     texts = [base64.b64encode(png(colour)["bytes"]).decode() for colour in ("red", "blue")]
     folder = tmp_path / "texts"
     (folder / "data").mkdir(parents=True)
-    datasets.Dataset.from_dict({"index": [1, 2], "image": texts}).to_parquet(folder / "data" / "train.parquet")
+    rows = datasets.Dataset.from_dict({"index": [1, 2], "image": texts})
+    rows.to_parquet(folder / "data" / "train.parquet")
     read = list(hub.rows(str(folder), None, "train"))
     assert all(row["image"].startswith(hub.SCHEME) for row in read)
     assert open_image(read[1]["image"]).getpixel((0, 0)) == (0, 0, 255)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from dataengine_utils import models
 from dataengine_utils.models.image_text import ImageTextStudent
 from dataengine_utils.models.minigpt4 import MiniGPT4Config, MiniGPTv2Config
 from dataengine_utils.models.minigpt4.matching import empty_model
@@ -203,6 +204,19 @@ def test_the_kits_student_ranks_options_the_same_at_every_batch_size(official):
     ]
     np.testing.assert_allclose(*scores, atol=2e-4)
     assert len({tuple(row.round(3)) for row in scores[0]}) == 5
+
+
+def test_it_is_a_student_by_its_folder_and_answers_the_same_at_every_batch_size(official):
+    student = models.load(str(official.folder / "v2"))
+    questions = [
+        Question(str(n), str(n // 2), f"{n // 2}", f"Which {'x' * n}?", (), "", "", "T") for n in range(5)
+    ]
+    questions.append(Question("words", "", "", "No picture?", (), "", "", "T"))
+    replies = [
+        student.answer(questions, lambda name: picture(int(name)), batch_size=size, max_new_tokens=5)
+        for size in (1, 2, 6)
+    ]
+    assert replies[0] == replies[1] == replies[2] and len(set(replies[0])) > 1
 
 
 def test_attention_by_hand_and_by_torch_agree(official):

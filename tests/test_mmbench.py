@@ -128,6 +128,12 @@ def test_options_keep_their_places_and_empty_ones_are_those_of_pandas(tmp_path):
         ("", "", "", "four"), "four", ("cat", "dog"))
 
 
+def test_options_that_all_read_as_empty_leave_nothing_to_infer(tmp_path):
+    bench = load(tmp_path, row(1, "A", A="None", B="NA", C="", D=""))
+    assert bench.questions("all")[0].options == ()
+    assert score(bench, {"1": "A"})["overall"]["unparsed"] == 1
+
+
 @pytest.mark.parametrize(
     ("variant", "name"),
     [("en", "MMBench_DEV_EN.tsv"), ("cn", "MMBench_DEV_CN.tsv"), ("cc", "CCBench.tsv"),

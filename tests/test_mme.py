@@ -167,7 +167,7 @@ def test_scores_against_the_definition(rows):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("", "existence.* 0 questions of 'existence'; expected two a picture"),
+        ("", r"existence\.txt: 0 questions of 'existence'; expected two a picture"),
         ("a.jpg\tIs it?\tYes\n", "existence.txt:1: 1 questions of 'existence'"),
         ("a.jpg\tIs it?\tYes\nb.jpg\tIs it?\tNo\n", "existence.txt:2: a question about 'b.jpg' follows one"),
         ("a.jpg\tIs it?\tYes\na.jpg\tIs it?\tMaybe\n", "existence.txt:2: answer 'Maybe'; expected Yes or No"),

@@ -18,7 +18,7 @@ from transformers import AutoModelForImageTextToText
 from dataengine_utils import models
 from dataengine_utils.errors import KitError
 from dataengine_utils.models.checkpoint import fingerprint
-from dataengine_utils.models.packing import Row, make_batches, make_rows, pack
+from dataengine_utils.models.packing import Insert, Row, make_batches, make_rows, pack
 from dataengine_utils.models.wording import ANSWER_FORMATS, FAMILIES, Encoded, family_of, full_prompt, prompt
 from dataengine_utils.records import Question
 from tests.tiny import build_student
@@ -114,9 +114,9 @@ def test_a_hint_stands_before_the_question_for_choosing_and_answering_alike(stud
     hinted = dataclasses.replace(plain, hint="Look left.")
     seen, render = [], student.encoder._render
 
-    def noted(text, answering):
+    def noted(text, *rest):
         seen.append(text)
-        return render(text, answering)
+        return render(text, *rest)
 
     monkeypatch.setattr(student.encoder, "_render", noted)
     for by in ("text", "letter"):
@@ -177,7 +177,7 @@ def test_each_answer_sees_exactly_its_own_past(rows_shape, image_length):
         expected += [
             [1, *[4] * image_length, *item.tail, *answer] for item in items for answer in item.answers
         ]
-    batch = pack(rows, [image_length] * len(rows), pad_id=0)
+    batch = pack(rows, [Insert.in_line([4] * image_length)] * len(rows), pad_id=0)
     width = batch.input_ids.shape[1]
     kept = batch.keep.flatten().nonzero()[:, 0]
     for owner, sequence in enumerate(expected):

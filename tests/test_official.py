@@ -53,7 +53,8 @@ def test_credit_counts_in_part_and_half_of_it_is_right(folder):
     assert (metrics["overall"]["right"], metrics["overall"]["wrong"]) == (12, 12)
     assert metrics["rule"] == "number" and metrics["official"]["summary"]["sum"] == pytest.approx(10.8)
     table = type_table(given)
-    assert [row.accuracy for row in table] == pytest.approx([0.45] * 3) and sum(row.right for row in table) == 12
+    assert [row.accuracy for row in table] == pytest.approx([0.45] * 3)
+    assert sum(row.right for row in table) == 12
     assert len(collect_bad_cases(asked, given)) == 12
     better = [predict(q, "0.9", judge=benchmark.judge) for q in asked]
     assert change(given, better).difference == pytest.approx(0.45) and change(given, better).p < 0.001
@@ -70,7 +71,8 @@ def test_a_missing_prediction_is_unparsed_and_counted(folder):
 def test_splits_share_no_image_and_paper_uses_all_for_both(folder):
     benchmark = Shares(folder)
     diagnose, sealed = benchmark.questions("diagnose"), benchmark.questions("sealed")
-    assert len(diagnose) + len(sealed) == 24 and not {q.image_id for q in diagnose} & {q.image_id for q in sealed}
+    assert len(diagnose) + len(sealed) == 24
+    assert not {q.image_id for q in diagnose} & {q.image_id for q in sealed}
     whole = Shares(folder, splits="paper")
     assert whole.questions("diagnose") == whole.questions("sealed") == benchmark.questions("all")
     assert whole.score(whole.questions("sealed"), [])["splits"] == "paper"
@@ -83,7 +85,8 @@ def test_unknown_choices_name_the_known_ones(folder, option):
 
 
 def test_a_missing_file_says_what_is_needed_and_where_it_is(tmp_path):
-    with pytest.raises(KitError, match=r"no shares.txt in .*Shares needs shares.txt \(from https://example.org; CC0"):
+    said = r"no shares.txt in .*Shares needs shares.txt \(from https://example.org; CC0"
+    with pytest.raises(KitError, match=said):
         Shares(str(tmp_path)).questions("all")
     with pytest.raises(KitError, match="no file .*gone"):
         Shares(str(tmp_path / "gone")).questions("all")

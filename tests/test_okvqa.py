@@ -89,6 +89,11 @@ def test_both_scorers(reply, answers, minigpt4, gt_vision_lab):
     assert okvqa_verdict(reply, answers, rule="gt_vision_lab").credit == pytest.approx(gt_vision_lab)
 
 
+def test_credit_for_a_reply_of_which_nothing_is_submitted_is_not_unparsed():
+    verdict = okvqa_verdict("<unk>", ("a", "the", "an", "a", "b"), rule="minigpt4")
+    assert (verdict.read, verdict.credit) == ("<unk>", 1.0)
+
+
 def test_tables_go_by_the_names_of_the_categories(tmp_path):
     benchmark = OKVQA(write(tmp_path))
     asked = benchmark.questions("all")

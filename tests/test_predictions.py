@@ -341,6 +341,12 @@ def test_a_table_of_questions_is_no_predictions(tmp_path):
         load(path)
 
 
+def test_half_a_sign_in_json_does_not_stop_the_writing_of_predictions(tmp_path):
+    rows = [{"question_id": 0, "text": "b\ud83d"}, {"question_id": 1, "text": ""}]
+    given = load(lines(tmp_path / "r.jsonl", rows))
+    assert [prediction.reply.encode() for prediction in given["all"]] == [b"b?", b""]
+
+
 BROKEN = {
     "empty": ("r.jsonl", b"", "r.jsonl is empty; expected predictions in a known form: LLaVA answers"),
     "blank": ("r.json", b" \n", "r.json is empty"),

@@ -17,7 +17,9 @@ from dataengine_utils.models.learning import AnswerLoss, Collator, encode_exampl
 from dataengine_utils.models.packing import Row
 from dataengine_utils.models.wording import Encoded
 from dataengine_utils.records import Question
-from dataengine_utils.training import _free_folder, _Log, attach_lora, train
+from dataengine_utils.training import attach_lora, train
+from dataengine_utils.training.checkpoints import Checkpoints, prepare_folder
+from dataengine_utils.training.shares import examples_seen
 from tests.tiny import build_student
 
 COLOURS = {"red": (220, 20, 30), "blue": (20, 40, 220), "green": (20, 200, 40), "yellow": (230, 220, 40)}
@@ -283,7 +285,7 @@ def test_training_is_silent(checkpoint, tmp_path, capfd, recwarn):
 def test_the_count_of_seen_examples_at_every_step():
     item = Encoded((1, 4), (5,), ((2,),))
     batches = [[Row("image", (item,) * size, tuple(range(size)))] for size in (3, 1, 4, 1, 5)]
-    counts = {n: _Log(batches, n, 14, None, None)._seen for n in (1, 2, 5, 6)}
+    counts = {n: examples_seen(batches, n) for n in (1, 2, 5, 6)}
     assert counts == {1: [0, 3, 4, 8, 9, 14], 2: [0, 4, 9, 14], 5: [0, 14], 6: [0, 14]}
 
 
@@ -299,7 +301,8 @@ def test_a_kill_while_an_older_adapter_is_replaced_is_got_over(tmp_path, monkeyp
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(files.shutil, "move", killed)
         files.move_folder(part, out)
-    assert _free_folder(out) == out and list(tmp_path.iterdir()) == []
+    prepare_folder(out, Checkpoints.of(out, "mark"))
+    assert list(tmp_path.rglob("*")) == [out, out / "checkpoints"]
 
 
 # What can be wrong

@@ -126,7 +126,7 @@ def test_rows_of_the_hub(monkeypatch):
         ),
         ([record(0, answers="red")], r"number 1 .*answers are 'red'"),
         ([], r"no questions in it"),
-        ({"data": []}, r'expected {"questions": \[...\]}'),
+        ({"info": []}, r'expected {"questions": \[...\]}'),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, value, told):

@@ -148,6 +148,17 @@ def test_missing_predictions_count_as_nothing_said(tmp_path):
     assert metrics["official"]["answer_type"]["number"]["accuracy"] == 0
 
 
+@pytest.mark.parametrize("reply", ["A", "The"])
+def test_a_right_reply_of_which_the_upload_leaves_nothing_is_right(tmp_path, reply):
+    record = {"question_id": 1, "image_id": "x", "question": "Which letter?", "answers": ["a"] * 9 + ["b"]}
+    benchmark = VQAv2(str(dump(tmp_path / "TextVQA_0.5.1_val.json", {"data": [record]})))
+    [asked] = benchmark.questions("all")
+    given = predict(asked, reply, judge=benchmark.judge)
+    metrics = benchmark.score([asked], [given])
+    assert given.outcome == "right" and metrics["official"]["summary"] == {"accuracy": 100.0}
+    assert metrics["overall"]["accuracy"] == 1.0
+
+
 def test_ids_that_are_there_twice_stay_apart(tmp_path):
     write(tmp_path)
     dump(tmp_path / QUESTIONS, {"data_subtype": "val2014", "questions": entries([262148000, 262148000])})
@@ -237,6 +248,22 @@ def test_the_copy_of_textvqa(shared_data):
         {question.image_id for question in benchmark.questions(split)} for split in ("diagnose", "sealed")
     ]
     assert parts[0] and parts[1] and not parts[0] & parts[1]
+
+
+def test_textvqas_own_files(shared_data):
+    path = shared_data / "textvqa/hf_dummy/TextVQA_0.5.1_val.json"
+    asked = VQAv2(str(path)).questions("all")
+    assert (len(asked), asked[0].image, asked[0].answer) == (5, "003a8ae2ef43b901.jpg", "dakota")
+    assert {len(question.gold["answers"]) for question in asked} == {10}
+    tests = VQAv2(str(path.with_name("TextVQA_0.5.1_test.json"))).questions("all")
+    assert tests and not any(question.gold for question in tests)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '[{"question_id": ' + "1" * 5000 + "}]"])
+def test_json_that_python_gives_up_on_is_one_error(tmp_path, text):
+    (tmp_path / QUESTIONS).write_text(text, encoding="utf-8")
+    with pytest.raises(KitError, match=rf"{QUESTIONS}: not readable as JSON"):
+        VQAv2(str(tmp_path)).questions("all")
 
 
 def test_the_copy_of_vizwiz_has_no_answer_ids(shared_data):

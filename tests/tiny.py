@@ -4,8 +4,14 @@
 not of skill.
 """
 
+import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from PIL import Image
+
+from dataengine_utils.records import Question
 
 SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "<image>"]
 CHAT_TEMPLATE = (
@@ -25,25 +31,60 @@ CORPUS = [
     "top left top right bottom left bottom right middle",
 ]
 
+SIZES = ((112, 112), (150, 70), (60, 200), (230, 240), (90, 100))
+WORDS = ("red", "blue", "green", "cat", "dog", "left", "right", "above", "below", "riding", "one", "two")
 
-def build_tokenizer(vocab_size: int = 400):
-    """A byte-level BPE tokenizer that puts <s> before every text and knows the five special tokens."""
+
+def open_image(reference: str) -> Image.Image:
+    """A noise picture of one of several sizes and shapes, made from the reference alone."""
+    noise = Image.frombytes("RGB", (7, 7), random.Random(reference).randbytes(147))
+    return noise.resize(SIZES[sum(map(ord, reference)) % len(SIZES)])
+
+
+def make_questions(n: int, per_image: int = 3, seed: int = 0) -> list[Question]:
+    """Questions of differing lengths, several an image, every fifth one without a picture."""
+    rng = random.Random(seed)
+    return [
+        Question(
+            id=str(number),
+            image_id=str(number // per_image),
+            image="" if number % 5 == 4 else f"noise:{number // per_image}",
+            question=" ".join(rng.choices(WORDS, k=rng.randint(2, 14))) + "?",
+            options=(*rng.sample(WORDS, 3), " ".join(rng.choices(WORDS, k=3)) + "s"),
+            answer="",
+            choice="A",
+            question_type="Text",
+        )
+        for number in range(n)
+    ]
+
+
+def train_tokenizer(vocab_size: int = 400, special_tokens: Sequence[str] = SPECIAL_TOKENS, bos: str = "<s>"):
+    """A byte-level BPE tokenizer that puts `bos` (if any) before every text and knows the special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=SPECIAL_TOKENS,
+        special_tokens=list(special_tokens),
         show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    if bos:
+        start = (bos, special_tokens.index(bos))
+        tokenizer.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=[start])
+    return tokenizer
+
+
+def build_tokenizer(vocab_size: int = 400):
+    """The small LLaVA's tokenizer."""
+    from transformers import PreTrainedTokenizerFast
+
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=train_tokenizer(vocab_size),
         pad_token="<pad>",
         bos_token="<s>",
         eos_token="</s>",
@@ -54,7 +95,7 @@ def build_tokenizer(vocab_size: int = 400):
     )
 
 
-def build_config(vocab_size: int, layers: int = 2):
+def build_config(vocab_size: int, layers: int = 2, family: str = "picturebook"):
     """The shipped student's shape (128 wide, 112 pixels, 49 image tokens) with `layers` layers in tower and
     model."""
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
@@ -89,21 +130,19 @@ def build_config(vocab_size: int, layers: int = 2):
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
-        kit_family="picturebook",
+        kit_family=family,
     )
 
 
-def build_student(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
-    """Save a random student (model, processor, chat template) in `folder` and return it."""
-    import torch
-    from transformers import LlavaForConditionalGeneration, LlavaProcessor
+def build_processor(tokenizer):
+    """The small LLaVA's processor."""
+    from transformers import LlavaProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    tokenizer = build_tokenizer()
     images = CLIPImageProcessorPil(
         size={"height": 112, "width": 112}, crop_size={"height": 112, "width": 112}
     )
-    processor = LlavaProcessor(
+    return LlavaProcessor(
         images,
         tokenizer,
         patch_size=16,
@@ -111,16 +150,22 @@ def build_student(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         chat_template=CHAT_TEMPLATE,
         num_additional_image_tokens=1,
     )
+
+
+def build_student(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
+    """Save a random student (model, processor, chat template) in `folder` and return it."""
+    import torch
+    from transformers import LlavaForConditionalGeneration
+
+    tokenizer = build_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlavaForConditionalGeneration(build_config(len(tokenizer), layers))
-        for (
-            parameter
-        ) in model.parameters():  # wider than the default 0.02, so that answers differ between questions
+        for parameter in model.parameters():  # wider than the default 0.02, so that answers differ
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.08)
     model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    build_processor(tokenizer).save_pretrained(folder)
     return Path(folder)
 
 

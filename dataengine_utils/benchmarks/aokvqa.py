@@ -41,7 +41,7 @@ class AOKVQA(OfficialBenchmark):
 
     The official scorer compares texts exactly. Multiple choice: the reply is the text of the right choice.
     Direct answer: a third of a point for each of the ten answers that it equals, at most one; difficult
-    questions (70 of val) do not count, here neither in `overall` nor in `types`. A missing reply is 0.
+    questions (70 of val) do not count, and are left out here. A missing reply is 0.
 
     Rule "official" takes replies as they are. Rule "mapped" first makes of a reply what that scorer expects.
     For multiple choice that is a choice's text: what equals a choice is that choice; a lone capital letter
@@ -64,8 +64,9 @@ class AOKVQA(OfficialBenchmark):
     variants = ("multiple_choice", "direct_answer")
 
     def read(self) -> Iterator[Question]:
-        """All questions; pictures are `<split>2017/<image_id, 12 digits>.jpg`."""
-        return unique_ids(aokvqa_question(item, where, self.variant) for where, item in self._items())
+        """All questions that count; pictures are `<split>2017/<image_id, 12 digits>.jpg`."""
+        asked = unique_ids(aokvqa_question(item, where, self.variant) for where, item in self._items())
+        return (question for question in asked if not _is_left_out(question))
 
     def judge(self, question: Question, reply: str) -> Verdict:
         """The credit of the reply, as the rule reads it."""
@@ -76,18 +77,10 @@ class AOKVQA(OfficialBenchmark):
         letter = "" if text is None else LETTERS[question.options.index(text)]
         return Verdict(letter, multiple_choice_credit(text, question.answer))
 
-    def score(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """The metrics of `OfficialBenchmark.score`; difficult questions do not count as direct answers."""
-        left_out = {question.id for question in questions if _is_left_out(question)}
-        return super().score(
-            [question for question in questions if question.id not in left_out],
-            [prediction for prediction in predictions if prediction.question_id not in left_out],
-        )
-
     def official(self, questions: Sequence[Question], predictions: Sequence[Prediction]) -> Official:
         """`multiple_choice` or `direct_answer` in per cent, and what a strict run would refuse."""
         need_answers(questions, "send predictions to leaderboard.allenai.org/aokvqa")
-        asked = [pair for pair in zip(questions, predictions, strict=True) if not _is_left_out(pair[0])]
+        asked = list(zip(questions, predictions, strict=True))
         replies = [_given(question, prediction) for question, prediction in asked]
         refused = strictness(replies, [question.options for question, _ in asked])
         if self.variant == "multiple_choice":

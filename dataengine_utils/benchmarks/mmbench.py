@@ -233,7 +233,7 @@ def _options(cells: Mapping[str, str], where: str) -> tuple[tuple[str, ...], str
     while texts and not texts[-1]:
         texts.pop()
     choice = _fact(cells, "answer").strip()
-    if not texts:
+    if not any(cells[letter] for letter in letters):
         raise KitError(f"{where}: no options; expected texts in the columns {', '.join(letters)}")
     if choice and choice not in letters:
         raise KitError(f"{where}: answer is {choice!r}; expected one of {', '.join(letters)}")

@@ -68,7 +68,9 @@ class MME(OfficialBenchmark):
             return
         folder, below = self._folder()
         for category in CATEGORIES:
-            for question in _pairs(category, _lines(folder, category)):
+            source = _source(folder, category)
+            lines = _release(source) if source.is_dir() else _results(source, category)
+            for question in _pairs(category, lines, str(source)):
                 yield replace(question, image=f"{below}{question.image}")
 
     def _folder(self) -> tuple[Path, str]:
@@ -172,13 +174,13 @@ def _opposite(answer: str) -> str:
 
 
 def _has(folder: Path, category: str) -> bool:
-    return (folder / category).is_dir() or (folder / f"{category}.txt").is_file()
+    source = _source(folder, category)
+    return source.is_dir() or source.is_file()
 
 
-def _lines(folder: Path, category: str) -> Iterator[Line]:
-    if (folder / category).is_dir():
-        return _release(folder / category)
-    return _results(folder / f"{category}.txt", category)
+def _source(folder: Path, category: str) -> Path:
+    """The subtask's folder of the release, or its result file."""
+    return folder / category if (folder / category).is_dir() else folder / f"{category}.txt"
 
 
 def _release(folder: Path) -> Iterator[Line]:
@@ -211,7 +213,7 @@ def _fields(file: Path, expected: str) -> Iterator[tuple[str, list[str]]]:
             yield f"{file}:{number}", line.rstrip("\r").split("\t")
 
 
-def _pairs(category: str, lines: Iterable[Line]) -> Iterator[Question]:
+def _pairs(category: str, lines: Iterable[Line], source: str) -> Iterator[Question]:
     """Consecutive lines are a pair, as the evaluation tool has it; they must be about one picture."""
     seen: Counter[str] = Counter()
     first: Line | None = None
@@ -224,8 +226,8 @@ def _pairs(category: str, lines: Iterable[Line]) -> Iterator[Question]:
         seen[line.picture] += 1
         yield _question(category, f"{category}/{line.picture}", number // 2, seen[line.picture], line)
     if number % 2 == 0 or first is None:
-        where = first.where if first else category
-        raise KitError(f"{where}: {number + 1} questions of {category!r}; expected two a picture")
+        where = first.where if first else source
+        raise KitError(f"{where}: {number + 1} questions of {category!r}; expected two a picture: {LINES}")
 
 
 def _from_hub(rows: Iterable[dict[str, Any]], where: str) -> Iterator[Question]:

@@ -38,9 +38,9 @@ def okvqa_verdict(reply: str, answers: Sequence[str], marks: Sequence[int] = (),
     "minigpt4" compares in lower case, "gt_vision_lab" does not.
     """
     submitted = vqa.minigpt4_submission(reply)
-    if rule == "minigpt4":
-        return vqa.vqa_verdict(submitted, answers, marks, normaliser=vqa.PYTHON3, fold=True)
-    return vqa.vqa_verdict(submitted, answers, marks, normaliser=vqa.GT_VISION_LAB)
+    fold = rule == "minigpt4"
+    normaliser = vqa.PYTHON3 if fold else vqa.GT_VISION_LAB
+    return vqa.vqa_verdict(submitted, answers, marks, normaliser=normaliser, fold=fold, raw=reply)
 
 
 class OKVQA(OfficialBenchmark):

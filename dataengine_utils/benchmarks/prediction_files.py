@@ -121,8 +121,8 @@ def _is_lines(file: Path) -> bool:
         return first[0] == "{"
     try:
         names = {name.lower() for name in json.loads(first)}
-    except json.JSONDecodeError:
-        return False
+    except (ValueError, RecursionError):
+        return False  # reading the file as one value says what is wrong
     return bool(names & {*IDS, *TEXTS, *IMAGES, "doc_id"} and names & {*REPLIES, *SAMPLES})
 
 
@@ -217,7 +217,9 @@ def _innermost(value: Any) -> str:
 def _reply(value: Any, where: str) -> Any:
     if value is None:
         return ""
-    if isinstance(value, str) or (isinstance(value, dict) and set(TWO_ANSWERS) & set(value)):
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()  # JSON can hold half a sign, which no file can
+    if isinstance(value, dict) and set(TWO_ANSWERS) & set(value):
         return value
     if isinstance(value, (int, float)):
         return str(value)

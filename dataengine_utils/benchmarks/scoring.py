@@ -109,8 +109,13 @@ def judged(
 
 def _judged(question: Question, given: Prediction | None, judge: Judge) -> Prediction:
     if given is None:
-        return Prediction(question.id, question.question_type, "", "", "unparsed", (), question.group)
+        return unanswered(question)
     return predict(question, given.reply, given.choice, given.scores, judge=judge)
+
+
+def unanswered(question: Question) -> Prediction:
+    """What stands for a question without a reply: unparsed."""
+    return Prediction(question.id, question.question_type, "", "", "unparsed", group=question.group)
 
 
 def units(predictions: Iterable[Prediction]) -> list[Prediction]:

@@ -183,8 +183,9 @@ def vqa_verdict(
     *,
     normaliser: Normaliser,
     fold: bool = False,
+    raw: str = "",
 ) -> Verdict:
-    """The VQA scorer's verdict on a reply.
+    """The VQA scorer's verdict on a reply, or on what is submitted for the reply `raw`.
 
     Only where the answers differ are both sides normalised: with ten times "yes", "Yes" and "yes." are
     wrong, unless `fold` compares in lower case. `marks`: see `leave_one_out`.
@@ -197,7 +198,7 @@ def vqa_verdict(
     else:
         read = said.final
         matches = tuple([side.final == read for side in sides])
-    return verdict(reply, read, leave_one_out(matches, tuple(marks)))
+    return verdict(raw or reply, read, leave_one_out(matches, tuple(marks)))
 
 
 def verdict(reply: str, read: str, share: float) -> Verdict:

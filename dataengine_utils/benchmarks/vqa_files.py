@@ -20,17 +20,19 @@ Gold = dict[str, Any]
 TypeOf = Callable[[Gold], str]
 Hook = Callable[[dict[str, Any]], Any]
 UNLABELLED = "unlabelled"
+_NO_GOLD: Gold = {}
 
 _QUESTION = "an object with question_id, image_id, question"
 _ANNOTATION = 'an object with question_id and answers, such as [{"answer": "yes", "answer_id": 1}]'
 
 
 class Asked(NamedTuple):
-    """An entry of a question file."""
+    """An entry of a question file; TextVQA's own files have the answers in it."""
 
     id: str
     image_id: int | str
     question: str
+    gold: Gold
 
 
 class Annotated(NamedTuple):
@@ -74,7 +76,7 @@ def read_questions(files: Files, type_of: TypeOf) -> Iterator[Question]:
         if one.image_id not in pictures:
             pictures[one.image_id] = (str(one.image_id), picture_name(one.image_id, subtype))
         image_id, image = pictures[one.image_id]
-        yield make_question(one.id, image_id, image, one.question, gold.get(one.id, {}), type_of)
+        yield make_question(one.id, image_id, image, one.question, gold.get(one.id, one.gold), type_of)
 
 
 def hub_questions(
@@ -165,12 +167,17 @@ def read_json(path: Path, expected: str, hook: Hook | None = None) -> Any:
         ) from error
     except KitError as error:
         raise error if str(path) in str(error) else KitError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        raise KitError(f"{path}: not readable as JSON ({error}); expected {expected}") from error
 
 
 def _read_asked(files: Files) -> tuple[list[Asked], str]:
-    """The entries of a question file, {"questions": [...]} or a plain list, and its COCO folder."""
+    """The entries of a question file, {"questions": [...]}, in TextVQA {"data": [...]}, or a plain list, and
+    its COCO folder.
+    """
     value = read_json(files.questions, files.expected, _asked)
-    entries = _entries(value, "questions", Asked, files.questions, _QUESTION)
+    name = "data" if isinstance(value, dict) and "data" in value else "questions"
+    entries = _entries(value, name, Asked, files.questions, _QUESTION)
     subtype = value.get("data_subtype") if isinstance(value, dict) else None
     return entries, subtype if isinstance(subtype, str) else files.pictures
 
@@ -193,7 +200,7 @@ def _entries(value: Any, name: str, kind: type, path: Path, expected: str) -> li
 def _asked(value: dict[str, Any]) -> Any:
     id, image_id, question = value.get("question_id"), value.get("image_id"), value.get("question")
     if _is_id(id) and _is_id(image_id) and isinstance(question, str):
-        return Asked(str(id), image_id, question)
+        return Asked(str(id), image_id, question, gold_of(value) if value.get("answers") else _NO_GOLD)
     return value
 
 

@@ -21,11 +21,11 @@ SUBMIT = (
 def vqav2_verdict(reply: str, answers: Sequence[str], marks: Sequence[int] = (), *, rule: str) -> Verdict:
     """The VQA scorer's verdict on a reply: as LLaVA uploads it ("vqa_llava"), or as it is ("vqa")."""
     submitted = vqa.llava_submission(reply) if rule == "vqa_llava" else reply
-    return vqa.vqa_verdict(submitted, answers, marks, normaliser=vqa.GT_VISION_LAB)
+    return vqa.vqa_verdict(submitted, answers, marks, normaliser=vqa.GT_VISION_LAB, raw=reply)
 
 
 class VQAv2(OfficialBenchmark):
-    """VQAv2, or any questions in its format, such as TextVQA's copy of OpenFlamingo.
+    """VQAv2, or any questions in its format, such as TextVQA's copy of OpenFlamingo, and TextVQA's own files.
 
     `path` is the question file, or a folder with one of them; `variant` picks a split by the file's name.
     The question types are the annotations' three answer types (yes/no, number, other), each with enough

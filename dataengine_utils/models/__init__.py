@@ -19,7 +19,18 @@ OpenImage = Callable[[str], "Image"]
 CHECKPOINTS: dict[str, Path] = {"picturebook": Path(__file__).parent.parent / "picturebook" / "student"}
 """Students that ship with the kit: name -> folder. Any other name is a folder or a Hugging Face id."""
 
-STUDENTS: dict[str, str] = {"llava": "dataengine_utils.models.image_text:ImageTextStudent"}
+_IMAGE_TEXT = "dataengine_utils.models.image_text:ImageTextStudent"
+STUDENTS: dict[str, str] = {
+    "llava": _IMAGE_TEXT,
+    "llava_next": _IMAGE_TEXT,
+    "llava_onevision": _IMAGE_TEXT,
+    "qwen2_5_vl": _IMAGE_TEXT,
+    "qwen3_vl": _IMAGE_TEXT,
+    "internvl": _IMAGE_TEXT,
+    "idefics3": _IMAGE_TEXT,
+    "smolvlm": _IMAGE_TEXT,
+    "minigpt_v2": "dataengine_utils.models.minigpt4.student:ImageTextStudent",
+}
 """The class that runs a checkpoint, by the `model_type` of its config.json."""
 
 
@@ -64,15 +75,26 @@ def load(
     quantise: str = "none",
     dtype: str | None = None,
     device: str | None = None,
+    n_processes: int = 1,
 ) -> Student:
     """The student `name`, with `adapter` (a peft folder) unmerged on top; `KitError` if it cannot be read.
 
     `name` is "picturebook", a folder, a Hugging Face id, or "package.module:Class" for a student of one's
     own, whose `from_checkpoint(name, adapter=, quantise=, dtype=, device=)` is called. `quantise` is "none"
     or "nf4" (the language model's linear layers in 4 bits). `dtype` defaults to float32 on a CPU and bfloat16
-    on a GPU; `device` defaults to the GPU when there is one.
+    on a GPU; `device` defaults to the GPU when there is one. With `n_processes` above 1 the questions
+    are split between so many processes, one a GPU (see `processes`).
     """
+    if n_processes > 1:
+        from ..processes import ParallelStudent
+
+        return ParallelStudent(name, n_processes, {"adapter": adapter, "quantise": quantise, "dtype": dtype})
     kind = name if ":" in name and not Path(name).exists() else model_type(name)
+    if ":" not in kind and kind not in STUDENTS:
+        raise KitError(
+            f"student {name!r} is a {kind!r} model, which takes no images or is not known to the kit; known "
+            f"types: {', '.join(STUDENTS)}. For another one write a class and name it package.module:Class"
+        )
     student = resolve("kind of student", STUDENTS, kind)
     return student.from_checkpoint(name, adapter=adapter, quantise=quantise, dtype=dtype, device=device)
 

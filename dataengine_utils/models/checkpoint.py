@@ -1,6 +1,7 @@
 """Reading checkpoints and adapters: whole, quiet, and with one clear error when something is wrong."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import warnings
@@ -9,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
 from ..errors import KitError, unknown_name
 from . import CHECKPOINTS, checkpoint_of
+from .processors import image_processor_and_tokenizer
 from .wording import Family, family_of
 
 QUANTISATIONS = ("none", "nf4")
 BASE_FILE = "base.json"
 """Beside every adapter: the student it was trained on, so that another base is refused."""
 
-_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError)
+_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError)
 
 
 @contextlib.contextmanager
@@ -46,9 +48,8 @@ def hub_model_type(name: str) -> str:
 
 def read_processor(name: str) -> Any:
     """A student's image processor (by PIL, torchvision is not needed), tokenizer and chat template."""
-    processor = _read(
-        name, "processor", lambda: AutoProcessor.from_pretrained(checkpoint_of(name), backend="pil")
-    )
+    config = read_config(name)
+    processor = _read(name, "processor", lambda: image_processor_and_tokenizer(checkpoint_of(name), config))
     if not getattr(processor, "chat_template", None):
         raise KitError(
             f"student {name!r} has no chat template; save one with its processor (chat_template.jinja)"
@@ -122,13 +123,29 @@ def attach_adapter(model: torch.nn.Module, name: str, adapter: Path, *, trainabl
             ) from error
 
 
-def save_adapter(adapter: Any, name: str, folder: Path) -> None:
-    """Save a peft model's adapter whole (with the trained projector), and the mark of its base beside it."""
+def save_adapter(adapter: Any, name: str, folder: Path, weights: dict[str, Any] | None = None) -> None:
+    """Save a peft model's adapter whole (with the trained projector), and the mark of its base beside it.
+
+    `weights`, by peft's names in files, are given where the model itself holds only a part of them.
+    """
     with quiet():
-        adapter.save_pretrained(str(folder), save_embedding_layers=False)
+        if weights is None:
+            adapter.save_pretrained(str(folder), save_embedding_layers=False)
+        else:
+            _save_weights(adapter, folder, weights)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
     text = json.dumps({"student": name, "fingerprint": fingerprint(name)}, indent=2) + "\n"
     (folder / BASE_FILE).write_text(text, encoding="utf-8")
+
+
+def _save_weights(adapter: Any, folder: Path, weights: dict[str, Any]) -> None:
+    """What peft's `save_pretrained` writes."""
+    from peft.utils import SAFETENSORS_WEIGHTS_NAME
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    save_file(weights, folder / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+    dataclasses.replace(adapter.peft_config["default"], inference_mode=True).save_pretrained(str(folder))
 
 
 def fingerprint(name: str) -> str:
@@ -182,13 +199,14 @@ def _nf4(name: str, family: Family, kind: torch.dtype) -> Any:
     skip = [
         path
         for path, module in skeleton.named_modules()
-        if isinstance(module, torch.nn.Linear) and not path.startswith(f"{family.language_model}.")
+        if isinstance(module, torch.nn.Linear) and not path.startswith(f"{family.structure.language_model}.")
     ]
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=kind,
+        bnb_4bit_quant_storage=kind,  # of the type of all else, so that FSDP can divide it
         llm_int8_skip_modules=skip,
     )
 

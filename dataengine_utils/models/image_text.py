@@ -1,20 +1,23 @@
-"""Transformers' image-text-to-text models of the LLaVA form: options ranked in one pass, greedy answers."""
+"""Transformers' image-text-to-text models as students: options ranked in one pass, greedy answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from tqdm import tqdm
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ..errors import KitError, unknown_name
 from ..records import LETTERS, Question
 from . import Choice, OpenImage
+from .batches import run_batches
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
-from .packing import Packed, Row, answer_log_likelihoods, make_batches, make_rows, pack
-from .vision import FrozenFeatures
-from .wording import Encoded, Encoder, Family, form_of
+from .packing import Packed, Row, answer_log_likelihoods, left_pad, make_rows, pack
+from .vision import Frozen, FrozenFeatures
+from .wording import Encoded, Encoder, Family, form_of, shown_options
+
+NOT_SHOWN = -1e9
+"""The score of an option that is missing, and so was not offered."""
 
 QUESTIONS_PER_ROW = 8
 """Questions that share one image's tokens; longer rows would spend more on the mask than they save."""
@@ -28,7 +31,7 @@ class ImageTextStudent:
         self.model = model
         self.family = family
         self.encoder = Encoder(processor, family, model.config.image_token_id)
-        self.features = FrozenFeatures(model, family.projector, processor.image_processor)
+        self.features = FrozenFeatures(model, family.structure, processor, model.config.image_token_id)
         self.pad_id = processor.tokenizer.pad_token_id or 0
 
     @classmethod
@@ -75,15 +78,11 @@ class ImageTextStudent:
             encoded,
             max_questions=min(QUESTIONS_PER_ROW, batch_size),
         )
-        choices: dict[int, Choice] = {}
-        for batch in self._batches(rows, batch_size):
-            scores = iter(self.score(batch, open_image).tolist())
-            for key, item in (
-                (key, item) for row in batch for key, item in zip(row.keys, row.questions, strict=True)
-            ):
-                values = tuple(next(scores) for _ in item.answers)
-                choices[key] = Choice(LETTERS[values.index(max(values))], values)
-        return [choices[key] for key in range(len(questions))]
+        scores = run_batches(rows, batch_size, lambda batch: self._scores(batch, open_image))
+        return [
+            _choice(shown_options(question.options, self.family), values, len(question.options))
+            for question, values in zip(questions, scores, strict=True)
+        ]
 
     def answer(
         self,
@@ -96,94 +95,102 @@ class ImageTextStudent:
         """Greedy text, in batches of like length, padded on the left; stops at the end token."""
         encoded = [self._encode_open(question) for question in questions]
         rows = make_rows([question.image for question in questions], encoded, max_questions=1)
-        answers: dict[int, str] = {}
-        for batch in self._batches(rows, batch_size):
-            for row, text in zip(batch, self._generate(batch, open_image, max_new_tokens), strict=True):
-                answers[row.keys[0]] = text
-        return [answers[key] for key in range(len(questions))]
+        return run_batches(
+            rows, batch_size, lambda batch: self._generate(batch, open_image, max_new_tokens)
+        )
+
+    def prepare(self, rows: Sequence[Row], open_image: OpenImage) -> tuple[Frozen, Packed]:
+        """The frozen features and the packed tokens of a batch of rows, on the CPU."""
+        pictures = self.features.get([row.image for row in rows], open_image)
+        inserts = [picture.insert for picture in pictures]
+        return self.features.join(pictures), pack(rows, inserts, pad_id=self.pad_id)
 
     @torch.inference_mode()
     def score(self, rows: Sequence[Row], open_image: OpenImage) -> torch.Tensor:
         """Log-likelihoods (nats, float64) of all the rows' answers, in order."""
-        features = self.features.get([row.image for row in rows], open_image)
-        batch = pack(rows, [features.shape[1]] * len(rows), pad_id=self.pad_id).to(self.device)
+        features, packed = self.prepare(rows, open_image)
+        batch = packed.to(self.device)
         return answer_log_likelihoods(self.logits(batch, features), batch)
 
-    def logits(self, batch: Packed, features: torch.Tensor) -> torch.Tensor:
-        """Logits (kept places, vocabulary) for frozen features (rows, image tokens, tower width)."""
-        return packed_logits(self.model, self.features.projector, batch, features)
+    def logits(self, batch: Packed, features: Frozen) -> torch.Tensor:
+        """Logits (kept places, vocabulary) of a packed batch, for the frozen features of its pictures."""
+        return packed_logits(self.model, batch, self.features.projector(features))
 
     def _encode_options(self, question: Question, by: str) -> Encoded:
-        if len(question.options) < 2:
+        shown = shown_options(question.options, self.family)
+        if len(shown) < 2:
             raise KitError(
-                f"question {question.id!r} has {len(question.options)} options, ranking needs two or more; "
+                f"question {question.id!r} has {len(shown)} options, ranking needs two or more; "
                 'set answer_mode to "generate" for open questions'
             )
         if by == "text":
-            return self._encode(question, "short", question.options)
+            return self._encode(question, "short", [question.options[number] for number in shown])
         if by == "letter":
-            letters = LETTERS[: len(question.options)]
-            return self._encode(question, "choice", letters)
+            return self._encode(question, "choice", [LETTERS[number] for number in shown])
         raise unknown_name("way to choose", by, ("text", "letter"))
 
     def _encode_open(self, question: Question) -> Encoded:
         return self._encode(question, form_of(question, self.family), ())
 
     def _encode(self, question: Question, form: str, answers: Sequence[str]) -> Encoded:
-        return self.encoder.encode(question.question, question.options, form, answers, question.hint)
+        return self.encoder.encode(
+            question.question,
+            question.options,
+            form,
+            answers,
+            question.hint,
+            has_image=bool(question.image),
+        )
 
-    def _batches(self, rows: list[Row], batch_size: int) -> Iterator[list[Row]]:
-        """Batches of rows of like length, under one progress bar (shown on terminals only)."""
-        by_length = sorted(rows, key=lambda row: -row.n_tokens())
-        with tqdm(
-            total=sum(len(row.keys) for row in rows), unit=" questions", leave=False, disable=None
-        ) as bar:
-            for batch in make_batches(by_length, batch_size):
-                yield batch
-                bar.update(sum(len(row.keys) for row in batch))
+    def _scores(self, batch: list[Row], open_image: OpenImage) -> list[tuple[float, ...]]:
+        """The log-likelihoods of each question's answers."""
+        scores = iter(self.score(batch, open_image).tolist())
+        return [tuple(next(scores) for _ in item.answers) for row in batch for item in row.questions]
 
     @torch.inference_mode()
     def _generate(self, rows: Sequence[Row], open_image: OpenImage, max_new_tokens: int) -> list[str]:
-        features = self.features.get([row.image for row in rows], open_image)
-        prompts = [
-            [*item.head[:-1], *[item.head[-1]] * features.shape[1], *item.tail]
-            for item in (row.questions[0] for row in rows)
-        ]
-        width = max(map(len, prompts))
-        ids = torch.tensor(
-            [[self.pad_id] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device
-        )
-        mask = torch.tensor(
-            [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.device
-        )
-        embedded = self.model.get_input_embeddings()(ids)
-        pictures = self.features.projector(features.to(embedded.device, embedded.dtype))
-        is_image = (ids == self.encoder.image_token_id)[..., None]
-        embedded = embedded.masked_scatter(is_image, pictures.to(embedded.dtype))
+        pictures = self.features.get([row.image for row in rows], open_image)
+        prompt = left_pad(rows, [picture.insert for picture in pictures], pad_id=self.pad_id)
+        images = self.features.projector(self.features.join(pictures))
         out = self.model.generate(
-            inputs_embeds=embedded,
-            attention_mask=mask,
+            **{name: value.to(self.device) for name, value in prompt.items()},
+            **_as_encoded(images),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
+            repetition_penalty=1.0,  # some checkpoints set one: their likeliest answer is not the greedy one
+            eos_token_id=self._ends(),
             pad_token_id=self.pad_id,
         )
-        return [self.encoder.decode(reply) for reply in out.tolist()]
+        return [self.encoder.decode(reply) for reply in out[:, prompt["input_ids"].shape[1] :].tolist()]
+
+    def _ends(self) -> list[int]:
+        """The tokens that end a reply: the checkpoint's own, and the one that answers are trained with."""
+        own = self.model.generation_config.eos_token_id
+        ends = {self.encoder.end_id, *(own if isinstance(own, list) else [own])}
+        return sorted(ends - {None})
 
 
 def packed_logits(
-    model: torch.nn.Module, projector: torch.nn.Module, batch: Packed, features: torch.Tensor
+    model: torch.nn.Module, batch: Packed, images: BaseModelOutputWithPooling | None
 ) -> torch.Tensor:
-    """Project frozen features and run the model over a packed batch; logits (kept places, vocabulary)."""
-    parameter = next(projector.parameters())
-    pictures = projector(features.to(parameter.device, parameter.dtype))
-    images = BaseModelOutputWithPooling(pooler_output=list(pictures))
+    """Run the model over a packed batch and its projected pictures; logits (kept places, vocabulary)."""
     out = model(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
         position_ids=batch.position_ids,
-        mm_encoder_outputs={"image": images},
+        **_as_encoded(images),
         logits_to_keep=batch.keep,
         use_cache=False,
     )
     return out.logits
+
+
+def _as_encoded(images: BaseModelOutputWithPooling | None) -> dict[str, Any]:
+    return {} if images is None else {"mm_encoder_outputs": {"image": images}}
+
+
+def _choice(shown: Sequence[int], values: Sequence[float], n_options: int) -> Choice:
+    scores = dict(zip(shown, values, strict=True))
+    best = max(shown, key=lambda number: scores[number])
+    return Choice(LETTERS[best], tuple(scores.get(number, NOT_SHOWN) for number in range(n_options)))

@@ -10,7 +10,8 @@ import torch
 
 from . import OpenImage
 from .image_text import ImageTextStudent, packed_logits
-from .packing import Packed, Row, make_rows, pack
+from .packing import Packed, Row, make_rows
+from .vision import Frozen, Projector
 
 if TYPE_CHECKING:
     from ..instruction_data import Example
@@ -21,7 +22,13 @@ EXAMPLES_PER_ROW = 8
 def encode_examples(learner: ImageTextStudent, examples: Sequence["Example"]) -> list[Row]:
     """The examples as rows of token ids, those of one image together."""
     encoded = [
-        learner.encoder.encode(example.question, example.options, example.form, (example.answer,))
+        learner.encoder.encode(
+            example.question,
+            example.options,
+            example.form,
+            (example.answer,),
+            has_image=bool(example.image),
+        )
         for example in examples
     ]
     return make_rows([example.image for example in examples], encoded, max_questions=EXAMPLES_PER_ROW)
@@ -64,23 +71,26 @@ class AnswerLoss(torch.nn.Module):
 
     accepts_loss_kwargs = True  # Trainer then passes the number of answer tokens of all accumulated batches
 
-    def __init__(self, model: torch.nn.Module, projector: torch.nn.Module):
+    def __init__(self, model: torch.nn.Module, projector: Projector):
         super().__init__()
         self.model = model
-        self._projector = [projector]  # in a list, so that it is not registered a second time
+        self._projector = projector
 
     def forward(
         self,
-        features: torch.Tensor,
+        features: Frozen,
         num_items_in_batch: torch.Tensor | int | None = None,
         **packed: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """The summed loss over `num_items_in_batch` answer tokens (default: the batch's own number)."""
-        batch = Packed(**packed)
-        logits = packed_logits(self.model, self._projector[0], batch, features)
+        batch, images = Packed(**packed), self._projector(features)
+        logits = packed_logits(self.model, batch, images)
         total = torch.nn.functional.cross_entropy(
             logits.float()[batch.sources], batch.labels, reduction="sum"
         )
+        if images is None:  # all weights in training take part in every batch, as several processes want it
+            idle = [value for value in self._projector.parameters() if value.requires_grad]
+            total = total + 0 * sum(value.sum() for value in idle)
         return {"loss": total / (len(batch.labels) if num_items_in_batch is None else num_items_in_batch)}
 
 
@@ -91,8 +101,6 @@ class Collator:
     learner: ImageTextStudent
     open_image: OpenImage
 
-    def __call__(self, batches: list[list[Row]]) -> dict[str, torch.Tensor]:
-        rows = [row for batch in batches for row in batch]
-        features = self.learner.features.get([row.image for row in rows], self.open_image)
-        packed = pack(rows, [features.shape[1]] * len(rows), pad_id=self.learner.pad_id)
+    def __call__(self, batches: list[list[Row]]) -> dict[str, torch.Tensor | Frozen]:
+        features, packed = self.learner.prepare([row for batch in batches for row in batch], self.open_image)
         return {"features": features, **vars(packed)}

@@ -17,8 +17,40 @@ PADDING = 1 << 30
 
 
 @dataclass(frozen=True)
+class Insert:
+    """What stands for a picture in a sequence, in the place of its one placeholder token.
+
+    `positions` has one tuple an axis, counted from the placeholder's own position; the text behind the
+    picture goes on `span` positions after it.
+    """
+
+    ids: tuple[int, ...]
+    positions: tuple[tuple[int, ...], ...]
+    span: int
+
+    @classmethod
+    def in_line(cls, ids: Sequence[int]) -> "Insert":
+        """Tokens that count like text."""
+        return cls(tuple(ids), (tuple(range(len(ids))),), len(ids))
+
+    @classmethod
+    def in_grid(cls, ids: Sequence[int], rows: int, columns: int) -> "Insert":
+        """A still picture's tokens by time, row and column (Qwen2-VL's multimodal rotary positions)."""
+        places = [(0, row, column) for row in range(rows) for column in range(columns)]
+        return cls(tuple(ids), tuple(zip(*places, strict=True)), max(rows, columns))
+
+    @classmethod
+    def nothing(cls, axes: int) -> "Insert":
+        """No picture."""
+        return cls((), ((),) * axes, 0)
+
+
+@dataclass(frozen=True)
 class Row:
-    """One image and the questions asked about it; `keys` are the questions' places in the caller's list."""
+    """One image and the questions asked about it; `keys` are the questions' places in the caller's list.
+
+    A text-only question has a row of its own, with no `image` and no head.
+    """
 
     image: str
     questions: tuple[Encoded, ...]
@@ -38,7 +70,8 @@ class Row:
 class Packed:
     """A batch of rows as tensors; `scored` counts the answer tokens of all rows, S.
 
-    input_ids, position_ids (rows, tokens); attention_mask (rows, 1, tokens, tokens), True = may attend;
+    input_ids (rows, tokens); position_ids the same, or (3, rows, tokens) where positions have three axes;
+    attention_mask (rows, 1, tokens, tokens), True = may attend;
     keep (rows, tokens), True where logits are needed; sources (S,) index the kept logits that predict each
     answer token; labels (S,) those tokens; owners (S,) the running number of the answer a token belongs to.
     """
@@ -58,12 +91,12 @@ class Packed:
 
 def make_rows(images: Sequence[str], encoded: Sequence[Encoded], *, max_questions: int) -> list[Row]:
     """Gather questions about one image (with the same text before it) in rows of at most `max_questions`."""
-    groups: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    groups: dict[tuple[str, tuple[int, ...], int], list[int]] = {}
     for key, (image, item) in enumerate(zip(images, encoded, strict=True)):
-        groups.setdefault((image, item.head), []).append(key)
+        groups.setdefault((image, item.head, 0 if image else key), []).append(key)
     return [
         Row(image, tuple(encoded[key] for key in part), tuple(part))
-        for (image, _), keys in groups.items()
+        for (image, _, _), keys in groups.items()
         for part in _chunks(keys, max_questions)
     ]
 
@@ -80,9 +113,23 @@ def make_batches(rows: Sequence[Row], batch_size: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def pack(rows: Sequence[Row], image_lengths: Sequence[int], *, pad_id: int) -> Packed:
-    """The rows as one padded batch; `image_lengths` is the number of image tokens of each row."""
-    drafts = [_Draft.of(row, length) for row, length in zip(rows, image_lengths, strict=True)]
+def halves(batch: Sequence[Row]) -> list[list[Row]]:
+    """The batch as two of half the questions each; a batch of one question stays whole."""
+    left = sum(len(row.keys) for row in batch) // 2
+    first: list[Row] = []
+    second: list[Row] = []
+    for row in batch:
+        cut = min(left, len(row.keys))
+        left -= cut
+        for half, part in ((first, slice(None, cut)), (second, slice(cut, None))):
+            if row.keys[part]:
+                half.append(Row(row.image, row.questions[part], row.keys[part]))
+    return [half for half in (first, second) if half]
+
+
+def pack(rows: Sequence[Row], inserts: Sequence[Insert], *, pad_id: int) -> Packed:
+    """The rows as one padded batch; `inserts` is what stands for each row's picture."""
+    drafts = [_Draft.of(row, insert) for row, insert in zip(rows, inserts, strict=True)]
     width = max(len(draft.ids) for draft in drafts)
     ids = _padded([draft.ids for draft in drafts], width, pad_id)
     question = _padded([draft.question for draft in drafts], width, PADDING)
@@ -94,15 +141,33 @@ def pack(rows: Sequence[Row], image_lengths: Sequence[int], *, pad_id: int) -> P
     for draft in drafts:
         owners += [n_owners + owner for owner in draft.owners]
         n_owners += draft.owners[-1] + 1
+    by_axis = zip(*(draft.positions for draft in drafts), strict=True)
     return Packed(
         input_ids=ids,
-        position_ids=_padded([draft.positions for draft in drafts], width, 0),
+        position_ids=_by_axis([_padded(list(axis), width, 0) for axis in by_axis]),
         attention_mask=_tree_mask(question, branch),
         keep=keep.view_as(ids),
         sources=(keep.cumsum(0) - 1)[places],
         owners=torch.tensor(owners),
         labels=torch.tensor([label for draft in drafts for label in draft.labels]),
     )
+
+
+def left_pad(rows: Sequence[Row], inserts: Sequence[Insert], *, pad_id: int) -> dict[str, torch.Tensor]:
+    """The prompts of rows of one question each, padded on the left, as `generate` takes them.
+
+    input_ids, attention_mask (rows, tokens); position_ids the same, or (3, rows, tokens). Left padding keeps
+    the prompts' ends together; padding is masked and positions count from each prompt's own start, so that a
+    prompt is computed as if it were alone.
+    """
+    drafts = [_Draft.of(_without_answers(row), insert) for row, insert in zip(rows, inserts, strict=True)]
+    width = max(len(draft.ids) for draft in drafts)
+    by_axis = zip(*(draft.positions for draft in drafts), strict=True)
+    return {
+        "input_ids": _padded([draft.ids for draft in drafts], width, pad_id, left=True),
+        "attention_mask": _padded([[1] * len(draft.ids) for draft in drafts], width, 0, left=True),
+        "position_ids": _by_axis([_padded(list(axis), width, 0, left=True) for axis in by_axis]),
+    }
 
 
 def answer_log_likelihoods(logits: torch.Tensor, batch: Packed) -> torch.Tensor:
@@ -112,12 +177,19 @@ def answer_log_likelihoods(logits: torch.Tensor, batch: Packed) -> torch.Tensor:
     return totals.index_add_(0, batch.owners, chosen)
 
 
+def _begin(head: Sequence[int], insert: Insert) -> tuple[list[int], list[list[int]], int]:
+    """A row's first tokens with its picture in place: ids, positions by axis, and the position after them."""
+    before = max(len(head) - 1, 0)
+    positions = [[*range(before), *(before + place for place in axis)] for axis in insert.positions]
+    return [*head[:before], *insert.ids], positions, before + insert.span
+
+
 @dataclass
 class _Draft:
-    """One row's tokens as lists: id, position, question and answer branch of each; then what is scored."""
+    """One row's tokens as lists: id, positions, question and answer branch of each; then what is scored."""
 
     ids: list[int]
-    positions: list[int]
+    positions: list[list[int]]
     question: list[int]
     branch: list[int]
     sources: list[int]
@@ -125,14 +197,14 @@ class _Draft:
     owners: list[int]
 
     @classmethod
-    def of(cls, row: Row, image_length: int) -> "_Draft":
-        head = [*row.questions[0].head[:-1], *[row.questions[0].head[-1]] * image_length]
-        draft = cls([], [], [], [], [], [], [])
-        draft._add(head, 0, SHARED, SHARED)
+    def of(cls, row: Row, insert: Insert) -> "_Draft":
+        ids, positions, after = _begin(row.questions[0].head, insert)
+        shared = [SHARED] * len(ids)
+        draft = cls(ids, positions, shared, [*shared], [], [], [])
         owner = 0
         for number, item in enumerate(row.questions):
-            draft._add(item.tail, len(head), number, SHARED)
-            end, last = len(draft.ids) - 1, len(head) + len(item.tail)
+            draft._add(item.tail, after, number, SHARED)
+            end, last = len(draft.ids) - 1, after + len(item.tail)
             for branch, answer in enumerate(item.answers):
                 start = len(draft.ids)
                 draft._add(answer[:-1], last, number, branch)  # the end token is predicted, never read
@@ -144,7 +216,8 @@ class _Draft:
 
     def _add(self, ids: Sequence[int], position: int, question: int, branch: int) -> None:
         self.ids += ids
-        self.positions += range(position, position + len(ids))
+        for axis in self.positions:
+            axis += range(position, position + len(ids))
         self.question += [question] * len(ids)
         self.branch += [branch] * len(ids)
 
@@ -158,8 +231,19 @@ def _tree_mask(question: torch.Tensor, branch: torch.Tensor) -> torch.Tensor:
     return (earlier & same_question & same_branch)[:, None]
 
 
-def _padded(lists: Sequence[list[int]], width: int, value: int) -> torch.Tensor:
-    return torch.tensor([[*items, *[value] * (width - len(items))] for items in lists])
+def _without_answers(row: Row) -> Row:
+    (item,) = row.questions
+    return Row(row.image, (Encoded(item.head, item.tail, ()),), row.keys)
+
+
+def _by_axis(axes: list[torch.Tensor]) -> torch.Tensor:
+    return axes[0] if len(axes) == 1 else torch.stack(axes)
+
+
+def _padded(lists: Sequence[list[int]], width: int, value: int, *, left: bool = False) -> torch.Tensor:
+    gaps = [[value] * (width - len(items)) for items in lists]
+    pairs = zip(gaps, lists, strict=True) if left else zip(lists, gaps, strict=True)
+    return torch.tensor([[*first, *second] for first, second in pairs])
 
 
 def _chunks(items: list[int], size: int) -> Iterator[list[int]]:

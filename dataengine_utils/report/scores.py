@@ -55,10 +55,17 @@ def _change_cells(paired: Paired, p: float) -> list[Any]:
 def _method(metrics: dict[str, Any], changed: Changes) -> Html:
     parts = [note for note in [remark(metrics)] if note]
     if changed:
+        overall = metrics["overall"]
+        has_partial_credit = abs(overall["accuracy"] * overall["n"] - overall["right"]) > 1e-6
+        interval_of, test = (
+            ("the paired z interval of the mean credit", "the paired z test")
+            if has_partial_credit
+            else ("Tango's score interval", "McNemar's exact test")
+        )
         parts.append(
             "Change: the last iteration against iteration 0 in percentage points, on the same questions "
-            "(Tango's score interval). Higher and lower: McNemar's exact test, adjusted over the types by "
-            f"Holm's method, below {SIGNIFICANT:g}; – is a change that chance alone could make."
+            f"({interval_of}). Higher and lower: {test}, adjusted over the types by Holm's method, below "
+            f"{SIGNIFICANT:g}; – is a change that chance alone could make."
         )
     unparsed = metrics["overall"]["unparsed"]
     if unparsed:

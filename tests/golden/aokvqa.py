@@ -10,13 +10,13 @@ from dataengine_utils.benchmarks.rates import percent
 def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Every expected value beside ours."""
     items, expected = document["inputs"]["items"], document["expected"]
-    direct = [item for item in items if not item["difficult_direct_answer"]]
+    direct = [item for item in items if not item.get("difficult_direct_answer")]
     choice = [
-        multiple_choice_credit(item["mc_prediction"], item["choices"][item["correct_choice_idx"]])
+        multiple_choice_credit(item.get("mc_prediction"), item["choices"][item["correct_choice_idx"]])
         for item in items
     ]
     thirds = {
-        item["question_id"]: direct_answer_credit(item["da_prediction"], item["direct_answers"])
+        item["question_id"]: direct_answer_credit(item.get("da_prediction"), item["direct_answers"])
         for item in direct
     }
     for item, credit in zip(items, choice, strict=True):
@@ -35,7 +35,7 @@ def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
 
 def _strict(credits: Sequence[float], items: Sequence[dict[str, Any]], field: str) -> float | str | None:
     """The score, or the assertion that stops a strict run."""
-    replies = [item[field] for item in items]
+    replies = [item.get(field) for item in items]
     found = strictness(replies, [item["choices"] for item in items])
     if found["missing"]:
         return "AssertionError: "

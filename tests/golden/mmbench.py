@@ -6,6 +6,9 @@ from typing import Any
 from dataengine_utils.benchmarks.mmbench import HEAD, MAY_2024, MMBench, group_hits, infer, question_of
 from dataengine_utils.benchmarks.official import unique_ids
 from dataengine_utils.benchmarks.scoring import predict
+from dataengine_utils.records import LETTERS
+
+from . import reply
 
 RULES = {"head": HEAD, "2024_05": MAY_2024}
 COLUMNS = {"l2_category": "l2-category"}
@@ -17,7 +20,7 @@ def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     rows, expected = document["inputs"]["rows"], document["expected"]
     for row, letters in zip(rows, expected["rows_inferred_head_2024"], strict=True):
         for rule, letter in zip(RULES.values(), letters, strict=True):
-            yield f"row {row['index']} {rule}", letter, infer(row["prediction"], row["options"], rule) or None
+            yield f"row {row['index']} {rule}", letter, infer(reply(row), _options(row), rule) or None
     for name, rule in RULES.items():
         yield from _aggregates(rows, rule, expected[f"group_hit_{name}"], expected[f"report_{name}"])
 
@@ -27,7 +30,7 @@ def _aggregates(
 ) -> Iterator[tuple[str, Any, Any]]:
     benchmark = MMBench("golden", rule=rule)
     questions = list(unique_ids(question_of(_cells(row), f"index {row['index']}") for row in rows))
-    predictions = [predict(question, row["prediction"], judge=benchmark.judge)
+    predictions = [predict(question, reply(row), judge=benchmark.judge)
                    for question, row in zip(questions, rows, strict=True)]
     hits = group_hits(questions, predictions)
     yield f"{rule} questions", sorted(wanted_hits), sorted(hits)
@@ -40,10 +43,15 @@ def _aggregates(
             yield f"{rule} {split} {column}", share, _share(scores, split, column)
 
 
+def _options(row: dict[str, Any]) -> dict[str, str]:
+    """The texts in a row's four columns of options, "" where there is none."""
+    return {letter: str(row["options"].get(letter) or "") for letter in LETTERS[:4]}
+
+
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     """A row of VLMEvalKit's table."""
     named = {COLUMNS.get(name, name): value for name, value in row.items()}
-    return {"question": "", "split": "none", **row["options"], **named}
+    return {"question": "", "split": "none", **_options(row), **named}
 
 
 def _share(scores: dict[str, Any], split: str, column: str) -> float | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from dataengine_utils.benchmarks.mme import category_scores, read_reply, totals
 
+from . import reply
+
 NAMES = {"other_num": "other"}
 
 
@@ -15,12 +17,12 @@ def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     seen: Counter[str] = Counter()
     scored = []
     for number, (item, wanted) in enumerate(zip(items, expected["items_label_correct"], strict=True)):
-        answer, read = item["answer"].strip().lower(), read_reply(item["prediction"])
+        answer, read = item["answer"].strip().lower(), read_reply(reply(item))
         yield f"item {number}", wanted, [read or "other", int(read == answer)]
         scored.append((item["category"], seen[item["category"]] // 2, answer, read))
         seen[item["category"]] += 1
     table = category_scores(scored)
-    yield "categories", list(expected["categories"]), list(table)
+    yield "categories", sorted(expected["categories"]), sorted(table)
     for category, row in expected["categories"].items():
         for name, value in row.items():
             yield f"{category} {name}", value, table[category][NAMES.get(name, name)]

@@ -7,6 +7,7 @@ from dataengine_utils.benchmarks.okvqa import okvqa_verdict
 from dataengine_utils.benchmarks.vqa import minigpt4_submission, round_away
 from dataengine_utils.models.wording import family_of, full_prompt, prompt
 
+from . import reply
 from .vqav2 import leaves, percent, rounded, tables
 
 ROUNDING = {"minigpt4": round, "gt_vision_lab": round_away}  # Python 3's ties go to the even digit
@@ -17,11 +18,11 @@ def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """(what, expected, ours) for every value; of the printed line, the sentence after the progress bar."""
     items, expected = document["inputs"]["items"], document["expected"]
     credits = {
-        rule: [okvqa_verdict(item["prediction"], item["answers"], rule=rule).credit for item in items]
+        rule: [okvqa_verdict(reply(item), item["answers"], rule=rule).credit for item in items]
         for rule in ROUNDING
     }
     for number, item in enumerate(items):
-        ours = {"submitted": minigpt4_submission(item["prediction"])}
+        ours = {"submitted": minigpt4_submission(reply(item))}
         for rule, rounding in ROUNDING.items():
             ours |= percent(rule, credits[rule][number], rounding)
         name = str(item["question_id"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dataengine_utils.benchmarks.mmbench import question_of
 from dataengine_utils.benchmarks.mme import SUFFIX as YES_NO
 from dataengine_utils.benchmarks.scienceqa import split_prompt
 from dataengine_utils.models.wording import FAMILIES, Family, full_prompt, prompt
@@ -39,14 +40,14 @@ def _mme(record: dict[str, Any]) -> Prompts:
 
 
 def _mmbench(record: dict[str, Any]) -> Prompts:
-    options = [record[letter] for letter in "ABCD" if record.get(letter) is not None]
+    question = question_of({"A": "", "B": "", **record}, f"index {record.get('index')}")
 
     def text(family: Family) -> str:
-        return prompt(record["question"], options, "choice", family, record.get("hint") or "")
+        return prompt(question.question, question.options, question.form, family, question.hint)
 
     llava = text(LLAVA)
     minigpt = _minigpt(text(MINIGPT))
-    letters = list(LETTERS[: len(options)])
+    letters = [letter for letter, text in zip(LETTERS, question.options, strict=False) if text]
     return {**_llava(llava), "llava_text": llava.removesuffix(SUFFIX), "minigpt4_prompt": minigpt,
             "minigpt4_option_char": letters}
 

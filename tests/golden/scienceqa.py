@@ -12,6 +12,8 @@ from dataengine_utils.benchmarks.scienceqa_rules import (
 )
 from dataengine_utils.records import LETTERS
 
+from . import reply
+
 CATEGORIES = {
     "acc_natural": "NAT", "acc_social": "SOC", "acc_language": "LAN", "acc_has_text": "TXT",
     "acc_has_image": "IMG", "acc_no_context": "NO", "acc_grade_1_6": "G1-6", "acc_grade_7_12": "G7-12",
@@ -32,12 +34,12 @@ def _replies(items: list[dict[str, Any]], expected: dict[str, Any]) -> Iterator[
     judged, answered = [], []
     for item in items:
         # Without a prediction, LLaVA's script goes on with the text "FAILED".
-        reply, n, pid = item["prediction"] or "", item["num_choices"], item["question_id"]
-        letter, verdict = llava_letter(reply), sqa_verdict(reply, LETTERS[item["answer"]], n)
+        text, n, pid = reply(item), item["num_choices"], str(item["question_id"])
+        letter, verdict = llava_letter(text), sqa_verdict(text, LETTERS[item["answer"]], n)
         wanted = expected["items_parsed_predidx_correct"][pid]
         yield f"item {pid}", wanted, [letter or "FAILED", choice_index(letter, n), int(verdict.credit)]
         judged.append(Item(bool(verdict.credit), item["is_multimodal"]))
-        if item["prediction"] is not None:
+        if item.get("prediction") is not None:
             answered.append(judged[-1])
     ours = _aggregate(judged, answered)
     for name, value in expected["aggregate"].items():

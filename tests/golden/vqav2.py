@@ -6,6 +6,8 @@ from typing import Any
 from dataengine_utils.benchmarks.vqa import GT_VISION_LAB, accuracy_tables, llava_submission, round_away
 from dataengine_utils.benchmarks.vqav2 import vqav2_verdict
 
+from . import reply
+
 Compared = Iterator[tuple[str, Any, Any]]
 TABLES = {"perAnswerType": "answer_type", "perQuestionType": "question_type"}
 RULES = {"accuracy": "vqa", "raw": "vqa", "processed": "vqa_llava"}
@@ -21,7 +23,7 @@ def check(document: dict[str, Any]) -> Compared:
     credits = {rule: [_credit(item, rule) for item in items] for rule in sorted({*RULES.values()})}
     for number, item in enumerate(items):
         name = str(item["question_id"])
-        ours = {"processed_text": llava_submission(item["prediction"])}
+        ours = {"processed_text": llava_submission(reply(item))}
         for prefix, rule in RULES.items():
             ours |= percent(prefix, credits[rule][number], round_away)
         yield from leaves(f"item {name}", expected["items"][name], ours)
@@ -43,7 +45,7 @@ def _texts(texts: list[str], expected: Mapping[str, list[str]]) -> Compared:
 
 
 def _credit(item: Mapping[str, Any], rule: str) -> float:
-    return vqav2_verdict(item["prediction"], item["answers"], rule=rule).credit
+    return vqav2_verdict(reply(item), item["answers"], rule=rule).credit
 
 
 def percent(name: str, credit: float, rounding: Callable[[float, int], float]) -> dict[str, float]:

@@ -7,12 +7,14 @@ from dataengine_utils.benchmarks.vsr import by_relation, read_reply, vsr_questio
 from dataengine_utils.models.wording import family_of, full_prompt, prompt
 from dataengine_utils.records import Question
 
+from . import reply
+
 
 def check(document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Every expected value beside ours."""
     items, expected = document["inputs"]["items"], document["expected"]
     questions = [vsr_question(item, f"item {number}", number) for number, item in enumerate(items)]
-    written = _right(questions, [item["prediction"] for item in items], "minigpt4")
+    written = _right(questions, [reply(item) for item in items], "minigpt4")
     for number, (wanted, ours) in enumerate(zip(expected["minigpt4_items_correct"], written, strict=True)):
         yield f"item {number}", wanted, int(ours)
     totals = {"accuracy": sum(written) / len(written) * 100, "correct": sum(written), "total": len(written)}

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ...models.image_text import packed_logits
-from ...models.packing import Packed, make_rows, pack
+from ...models.packing import Insert, Packed, make_rows, pack
 from ...models.wording import Encoder
 from ..drawing import draw
 from ..questions import SKEWED_MIXTURE, write_question
@@ -43,7 +44,8 @@ class Lessons:
             keys += [str(seed)] * len(questions)
             encoded += [self.encoder.encode(q.question, (), "short", [q.answer]) for q in questions]
         rows = make_rows(keys, encoded, max_questions=QUESTIONS_A_PICTURE)
-        return np.stack(pictures), pack(rows, [self.n_image_tokens] * len(rows), pad_id=self.pad_id)
+        image = Insert.in_line([self.encoder.image_token_id] * self.n_image_tokens)
+        return np.stack(pictures), pack(rows, [image] * len(rows), pad_id=self.pad_id)
 
 
 class Answering(nn.Module):
@@ -58,6 +60,7 @@ class Answering(nn.Module):
         body = self.model.model
         with torch.no_grad():
             features = patch_features(body.vision_tower, normalise(pictures))
-        logits = packed_logits(self.model, body.multi_modal_projector, packed, features)[packed.sources]
+        images = BaseModelOutputWithPooling(pooler_output=list(body.multi_modal_projector(features)))
+        logits = packed_logits(self.model, packed, images)[packed.sources]
         right = (logits.argmax(-1) == packed.labels).float().mean().item()
         return nn.functional.cross_entropy(logits, packed.labels), {"token_accuracy": right}
