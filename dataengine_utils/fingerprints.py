@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
     "benchmarks/__main__", "checks", "execution", "fingerprints", "grids", "kernel", "launching",
-    "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status", "tables", "warm",
-    "widgets",
+    "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status",
+    "tables", "warm", "widgets",
 }
 _TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")
 _SMALL = 16 * 2**20  # bytes: of a data file over this, name, size and time are its mark, not the content
