@@ -209,6 +209,7 @@ def picture_grid(items: Sequence[tuple[Image.Image, str]], columns: int = 4) -> 
     """Pictures side by side, each with its caption below; long lines of a caption are wrapped."""
     if not items:
         with _figure(2.5, 0.5) as figure:
+            figure.subplots().set_axis_off()  # a notebook shows no figure without axes
             figure.text(0, 0.5, "nothing to show here", va="center")
         return figure
     columns = min(columns, len(items))

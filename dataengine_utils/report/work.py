@@ -118,7 +118,9 @@ def prompt(_: Run, iterations: list[Iteration]) -> list[Any]:
 
 def _tried(decision: Decision) -> Html:
     best_first = sorted(decision.acceptance.items(), key=lambda item: -item[1])
-    return Html("<br>".join(f"{element('code', name)} {percent(share)} %" for name, share in best_first))
+    space = "\N{NO-BREAK SPACE}"
+    lines = [f"{element('code', name)}{space}{percent(share)}{space}%" for name, share in best_first]
+    return Html("<br>".join(lines))
 
 
 def training(_: Run, iterations: list[Iteration]) -> list[Any]:
