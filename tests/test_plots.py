@@ -130,8 +130,6 @@ def test_dollars_in_a_caption_are_text():
 def test_an_unknown_split_is_an_error_and_no_pictures_are_said_so():
     with pytest.raises(KitError, match="no split 'test'; there are: diagnose, sealed"):
         plots.progress(TURNS, "test")
-    assert texts(plots.picture_grid([])) == ["nothing to show here"]
-
-
-def test_a_grid_of_nothing_is_a_figure_that_a_notebook_shows():
-    assert plots.picture_grid([]).axes, "IPython shows no figure without axes"
+    empty = plots.picture_grid([])
+    assert empty.axes, "IPython shows no figure without axes"
+    assert "nothing to show here" in texts(empty)
