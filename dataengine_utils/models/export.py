@@ -48,6 +48,6 @@ def _check_room(out: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(out.parent).free
     if free < n_bytes + MARGIN:
         raise KitError(
-            f"no room for {str(out)!r}: it takes {n_bytes / 2**30:.2f} GiB, {str(out.parent)!r} has "
-            f"{free / 2**30:.2f} GiB free; free the disk or choose another --out"
+            f"no room for {str(out)!r}: it needs {n_bytes / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free "
+            f"in {str(out.parent)!r}; free the disk or choose another --out"
         )

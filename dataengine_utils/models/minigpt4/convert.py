@@ -3,9 +3,7 @@
 import hashlib
 import json
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from transformers import GenerationConfig
 from ... import files
 from ...errors import KitError, unknown_name
 from ..checkpoint import quiet
+from ..export import new_folder
 from .configuration import IMAGE_PLACEHOLDER
 from .lora import DEFAULT_ALPHA, LoraWeights, collect
 from .matching import (
@@ -112,7 +111,8 @@ def convert(
         filled=matched.filled,
         lora=_lora_note(adapter, lora, told_by),
     )
-    with _new_folder(out, weights.values()) as part:
+    n_bytes = sum(value.numel() * value.element_size() for value in weights.values())
+    with new_folder(out, n_bytes) as part:
         _write_model(part, config, weights, base.tokenizer)
         if adapter is not None and lora == "keep":
             adapter.save(part / ADAPTER_DIR, part, str(out))
@@ -191,29 +191,3 @@ def _check_new(out: Path) -> None:
         raise KitError(f"{str(out)!r} exists already; choose another --out, or remove it first")
     if not out.absolute().parent.is_dir():
         raise KitError(f"the folder {str(out.absolute().parent)!r} for --out does not exist; create it first")
-
-
-@contextmanager
-def _new_folder(out: Path, weights: Iterable[torch.Tensor]) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end, or goes if anything stops the writing."""
-    from safetensors import SafetensorError
-
-    needed = sum(value.numel() * value.element_size() for value in weights)
-    free = shutil.disk_usage(out.absolute().parent).free
-    if free < needed:
-        raise KitError(
-            f"{str(out)!r} needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; free the disk or "
-            "choose another --out"
-        )
-    part = files.part_of(out)
-    try:
-        files.remove(part)  # left by a run that was killed
-        files.make_folder(part)
-        yield part
-        files.move_folder(part, out)
-    except (OSError, SafetensorError) as error:
-        raise KitError(
-            f"cannot write {str(out)!r}: {error}; nothing was kept: free the disk or choose another --out"
-        ) from error
-    finally:
-        files.remove(part)
