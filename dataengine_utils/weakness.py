@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from math import fsum, log, sqrt
 from typing import Protocol
 
-from .benchmarks.scoring import credit, units
+from .benchmarks.scoring import credit, rates, units
 from .errors import KitError, unknown_name
 from .records import BadCase, Prediction, Question, TypeWeakness
-from .stats import Paired, paired_difference, paired_mean, wilson
+from .stats import Paired, paired_difference, paired_mean
 
 STRATEGIES: dict[str, Callable[[float], float]] = {
     "paper": lambda accuracy: sqrt(1 - accuracy),
@@ -36,31 +36,18 @@ def type_table(
     one over the types that were asked at all (others weigh 0); where every type is perfect they are equal.
     `bad_cases` is the pool to count per type; without it, every answer that is not right is counted.
     """
-    by_type = _by_type(predictions, types)
-    accuracies = {name: fsum(map(credit, given)) / len(given) for name, given in by_type.items() if given}
-    weights = _weights(accuracies, strategy)
+    rows = {name: rates(given) for name, given in _by_type(predictions, types).items()}
+    weights = _weights({name: row["accuracy"] for name, row in rows.items() if row["n"]}, strategy)
     pool = None if bad_cases is None else Counter(case.question_type for case in bad_cases)
-    table = []
-    for name, given in by_type.items():
-        n, counts = len(given), Counter(prediction.outcome for prediction in given)
-        accuracy = accuracies.get(name, 0.0)
-        low, high = wilson(min(accuracy * n, n), n)
-        n_bad = n - counts["right"] if pool is None else pool[name]
-        table.append(
-            TypeWeakness(
-                name,
-                n,
-                counts["right"],
-                counts["wrong"],
-                counts["unparsed"],
-                accuracy,
-                low,
-                high,
-                weights.get(name, 0.0),
-                n_bad,
-            )
+    return [
+        TypeWeakness(
+            question_type=name,
+            **row,
+            weight=weights.get(name, 0.0),
+            bad_cases=row["n"] - row["right"] if pool is None else pool[name],
         )
-    return table
+        for name, row in rows.items()
+    ]
 
 
 def collect_bad_cases(questions: Iterable[Question], predictions: Iterable[Prediction]) -> list[BadCase]:

@@ -126,8 +126,8 @@ def units(predictions: Iterable[Prediction]) -> list[Prediction]:
     chosen: dict[str, Prediction] = {}
     for number, prediction in enumerate(predictions):
         key = prediction.group or f"\0{number}"
-        if key not in chosen or chosen[key].outcome == "right":
-            chosen[key] = chosen[key] if key in chosen and prediction.outcome == "right" else prediction
+        if key not in chosen or (chosen[key].outcome == "right" and prediction.outcome != "right"):
+            chosen[key] = prediction
     return list(chosen.values())
 
 
@@ -146,14 +146,25 @@ def score(
 def tally(predictions: Sequence[Prediction]) -> dict[str, Any]:
     """`{"overall": row, "types": {question_type: row}}`, types in order of appearance.
 
-    A row has the counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy` (the mean
-    credit), `low`, `high` (Wilson, 95 %; with partial credit it is on the safe side).
+    A row is what `rates` gives.
     """
     counted = units(predictions)
     by_type: dict[str, list[Prediction]] = defaultdict(list)
     for prediction in counted:
         by_type[prediction.question_type].append(prediction)
-    return {"overall": _row(counted), "types": {name: _row(of_type) for name, of_type in by_type.items()}}
+    return {"overall": rates(counted), "types": {name: rates(of_type) for name, of_type in by_type.items()}}
+
+
+def rates(counted: Sequence[Prediction]) -> dict[str, Any]:
+    """The counts `n`, `right`, `wrong`, `unparsed`, and the shares (0..1) `accuracy`, `low`, `high`.
+
+    Accuracy is the mean credit, with its 95 % interval (Wilson; with partial credit on the safe side).
+    """
+    n, outcomes = len(counted), Counter(prediction.outcome for prediction in counted)
+    credits = fsum(map(credit, counted))
+    low, high = wilson(credits, n)
+    return {"n": n, "right": outcomes["right"], "wrong": outcomes["wrong"], "unparsed": outcomes["unparsed"],
+            "accuracy": credits / n if n else 0.0, "low": low, "high": high}
 
 
 def pick_split(split: str, parts: dict[str, list[Question]]) -> list[Question]:
@@ -194,11 +205,3 @@ def _by_id(ids: list[str], items: Iterable[Any], what: str) -> dict[str, Any]:
         twice = [name for name, n in Counter(ids).items() if n > 1]
         raise KitError(f"{what} id {twice[0]!r} is there twice ({len(twice)} such ids); ids must be unique")
     return found
-
-
-def _row(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    n, outcomes = len(predictions), Counter(prediction.outcome for prediction in predictions)
-    credits = fsum(map(credit, predictions))
-    low, high = wilson(credits, n)
-    return {"n": n, "right": outcomes["right"], "wrong": outcomes["wrong"], "unparsed": outcomes["unparsed"],
-            "accuracy": credits / n if n else 0.0, "low": low, "high": high}
