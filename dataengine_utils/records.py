@@ -150,7 +150,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Generated:
-    """One reply of the teacher, accepted (`reason` empty) or rejected with the one reason why."""
+    """One reply of the teacher, accepted (`reason` empty) or rejected with the one reason why.
+
+    `verdicts` are what the checks said, `request` the ledger's key of the request, `usd` what the reply cost,
+    `shown` how many facts of each kind the teacher saw and how many were cut.
+    """
 
     query_id: str
     question_type: str
@@ -161,11 +165,18 @@ class Generated:
     accepted: bool
     reason: str
     draft: Draft | None
+    verdicts: dict[str, Any] = field(default_factory=dict)
+    request: str = ""
+    usd: float = 0.0
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training item in the published data format, plus its lineage."""
+    """One training item in the published data format, plus its lineage (see `Generated`).
+
+    `bad_cases` are the ids of the questions that the teacher was shown as examples.
+    """
 
     instruction: str
     answer: str
@@ -179,6 +190,11 @@ class Sample:
     id: str
     query_id: str
     template_id: str
+    bad_cases: tuple[str, ...] = ()
+    verdicts: dict[str, Any] = field(default_factory=dict)
+    request: str = ""
+    usd: float = 0.0
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

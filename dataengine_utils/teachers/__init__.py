@@ -1,7 +1,8 @@
 """Who writes the training data: teachers by name, and what goes to and comes from them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from ..records import ImageRecord, Query, Template
@@ -15,20 +16,28 @@ TEACHERS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A query with all that the teacher needs to answer it."""
+    """A query with all that the teacher needs to answer it; relative image paths count from `root`."""
 
     query: Query
     record: ImageRecord
     template: Template
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A teacher's raw text for one query; `error` says why there is none."""
+    """A teacher's raw text for one query; `error` says why there is none.
+
+    `request` is the ledger's key of the request, `usd` what the reply cost now (0 for one that was paid
+    before), `shown` how many facts of each kind the teacher saw and how many were cut.
+    """
 
     query_id: str
     text: str
     error: str = ""
+    request: str = ""
+    usd: float = 0.0
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 class Teacher(Protocol):
