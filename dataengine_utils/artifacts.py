@@ -17,6 +17,7 @@ from .errors import KitError, unknown_name
 from .profiles import PROFILES, Profile, differences, load_profile
 from .records import (
     BadCase,
+    Cluster,
     Decision,
     Generated,
     Prediction,
@@ -48,6 +49,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "predictions_sealed": Artifact("predictions_sealed.jsonl", Prediction, "lines", "01_evaluate"),
     "metrics": Artifact("metrics.json", dict, "object", "01_evaluate"),
     "weakness": Artifact("weakness.json", TypeWeakness, "list", "02_weakness"),
+    "clusters": Artifact("clusters.json", Cluster, "list", "02_weakness"),
     "bad_cases": Artifact("bad_cases.jsonl", BadCase, "lines", "02_weakness"),
     "queries": Artifact("queries.jsonl", Query, "lines", "03_sampling"),
     "trials": Artifact("trials.jsonl", Trial, "lines", "04_prompt_optimization"),

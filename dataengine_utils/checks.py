@@ -55,9 +55,10 @@ def notebook_parameters(path: Path) -> list[str]:
 def check_names(profile: Profile) -> None:
     """Benchmark, image source, teacher, student and strategies are known, and their options are right."""
     from . import benchmarks, images, models, teachers
+    from .allocation import STRATEGIES
     from .instruction_data import FORMS
     from .prompts import POLICIES
-    from .weakness import STRATEGIES
+    from .similarity import vectorizer
 
     benchmarks.load(profile.benchmark, **profile.benchmark_options)
     teachers.load(profile.teacher, **profile.teacher_options)
@@ -70,7 +71,11 @@ def check_names(profile: Profile) -> None:
         registry.resolve("student", {}, profile.student)
     else:
         models.checkpoint_of(profile.student)
-    _check_known("strategy", [profile.strategy], STRATEGIES)
+    if ":" in profile.strategy:
+        registry.resolve("strategy", {}, profile.strategy)
+    else:
+        _check_known("strategy", [profile.strategy], STRATEGIES)
+    vectorizer(profile.similarity)
     _check_known("prompt policy", [profile.prompt_policy], POLICIES)
     _check_known("training form", profile.forms, FORMS)
 

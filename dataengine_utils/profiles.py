@@ -36,8 +36,9 @@ class Profile:
     iterations: int = 3
     budget: int = 80_000  # queries per iteration, one sample each where the reply passes the checks
     # choosing what to ask for
-    strategy: str = "paper"  # type weights: a name of weakness.STRATEGIES
+    strategy: str = "paper"  # type weights: a name of allocation.STRATEGIES
     in_context: int = 10  # bad cases shown to the teacher with each query
+    similarity: str = "tfidf"  # how alike two bad cases are: a name of similarity.SIMILARITIES
     similarity_threshold: float = 0.9  # bad cases more alike than this are one
     # the generation prompt
     prompt_policy: str = "keep"  # who chooses when nobody clicks

@@ -199,7 +199,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Template:
-    """A version of the generation prompt; its id is the hash of its content (see `prompts.make_template`)."""
+    """A version of the generation prompt; its id is the hash of its texts (see `prompts.make_template`).
+
+    `data` says how facts and examples are to be read, `examples` leads in the bad cases, `task` asks for the
+    question, `output` tells the reply's form; empty in files of older versions, which used the kit's own.
+    """
 
     id: str
     parent: str
@@ -207,6 +211,10 @@ class Template:
     rules: tuple[str, ...]
     definitions: dict[str, str]
     note: str = ""
+    data: str = ""
+    examples: str = ""
+    task: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,7 +244,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class TypeWeakness:
-    """One question type in the weakness table. Rates are shares (0..1); the interval is Wilson's at 95 %."""
+    """One question type in the weakness table. Rates are shares (0..1); the interval is Wilson's at 95 %.
+
+    `shrunk` is the rate drawn towards all types', with its 95 % credible interval; `detectable` is the
+    smallest change (0..1) that the questions of the type can show with a power of 80 %.
+    """
 
     question_type: str
     n: int
@@ -248,6 +260,29 @@ class TypeWeakness:
     high: float
     weight: float
     bad_cases: int
+    shrunk: float = 0.0
+    shrunk_low: float = 0.0
+    shrunk_high: float = 1.0
+    detectable: float = 1.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A part of a question type (see `clusters.find_clusters`). `n` questions of which `right` were answered; rates are shares (0..1).
+
+    `name` is its most telling frequent terms, `confusions` the most frequent (answer, reply, count) of its
+    bad cases, `question_ids` those bad cases, the most typical first.
+    """
+
+    question_type: str
+    name: str
+    n: int
+    right: int
+    accuracy: float
+    low: float
+    high: float
+    confusions: tuple[tuple[str, str, int], ...]
+    question_ids: tuple[str, ...]
 
 
 Record = TypeVar("Record")

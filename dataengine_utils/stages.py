@@ -38,7 +38,7 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage("01_evaluate", (Input("adapter", "previous"),)),
-    Stage("02_weakness", (Input("predictions_diagnose"),)),
+    Stage("02_weakness", (Input("predictions_diagnose", "so far"), Input("samples", "earlier"))),
     Stage("03_sampling", (Input("weakness"), Input("bad_cases"), Input("queries", "earlier"))),
     Stage("04_prompt_optimization", (Input("queries"), Input("bad_cases"), Input("template", "previous"))),
     Stage("05_generate", (Input("queries"), Input("template"))),

@@ -12,7 +12,8 @@ from dataengine_utils.benchmarks.scoring import Verdict, credit, predict, tally,
 from dataengine_utils.errors import KitError
 from dataengine_utils.records import Prediction, Question
 from dataengine_utils.registry import resolve
-from dataengine_utils.weakness import change, collect_bad_cases, type_table
+from dataengine_utils.bad_cases import collect_bad_cases
+from dataengine_utils.weakness import change, type_table
 
 
 def question(number, **fields):

@@ -88,7 +88,7 @@ def test_question_counts_have_both_splits_and_images():
 def test_weights_of_the_strategies():
     table = type_table(PREDICTIONS)
     assert len(tables.weakness_table(table, score(QUESTIONS, PREDICTIONS)).data) == len(table)
-    shown = frame(tables.strategy_table(PREDICTIONS)).astype(float)
+    shown = frame(tables.strategy_table(PREDICTIONS, 1000)).astype(float)
     assert shown.sum().round().tolist() == [100] * shown.shape[1]
 
 

@@ -14,8 +14,8 @@ from ..artifacts import Run
 from ..errors import KitError
 from ..loop import run_loop
 from ..records import Prediction
-from ..stats import Paired, holm
-from ..weakness import change
+from ..stats import Paired
+from ..weakness import LEVEL, change, changes
 
 WEAK_BELOW = 0.55
 
@@ -63,16 +63,15 @@ def study_table(runs: list[Run], iterations: int) -> str:
 def _row(before: list[Prediction], after: list[Prediction]) -> list[str]:
     base = _accuracy(before)
     weak = [name for name, share in base.items() if share < WEAK_BELOW]
-    changes = {name: change(before, after, name) for name in base}
-    adjusted = holm([one.p for one in changes.values()])
-    fell = [name for name, p in zip(changes, adjusted, strict=True)
-            if changes[name].difference < 0 and p < 0.05]
-    lower = [name for name, one in changes.items() if one.difference < 0 and one.p < 0.05]
-    lowest = min(changes, key=lambda name: changes[name].difference)
-    return [f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(change(before, after)),
+    changed = changes(before, after)
+    overall = changed.pop("all").paired
+    fell = [name for name, one in changed.items() if one.verdict == "lower"]
+    lower = [name for name, one in changed.items() if one.paired.difference < 0 and one.paired.p < LEVEL]
+    lowest = min(changed, key=lambda name: changed[name].paired.difference)
+    return [f"{_share(before):.1%}", f"{_share(after):.1%}", _shown(overall),
             _shown(change(_of(before, weak), _of(after, weak))), ", ".join(weak), ", ".join(fell) or "none",
             str(len(lower)),
-            f"{lowest} {100 * changes[lowest].difference:+.1f} (p = {changes[lowest].p:.2f})"]
+            f"{lowest} {100 * changed[lowest].paired.difference:+.1f} (p = {changed[lowest].paired.p:.2f})"]
 
 
 def _by_type(seeds: list[str], pairs: list[tuple[list[Prediction], list[Prediction]]]) -> str:

@@ -9,7 +9,7 @@ from ..artifacts import Iteration, Run
 from ..benchmarks.splits import split_name
 from ..files import write_whole
 from . import scores, work
-from .data import changes, interval, measured, percent, points, verdict
+from .data import changes, interval, measured, percent, points
 from .page import Html, element, headline, html, join, page, section, side_by_side
 
 
@@ -51,9 +51,9 @@ def _headlines(iterations: list[Iteration]) -> list[Html]:
         numbers.append(headline(f"{shown} %", f"right answers on {asked} questions"))
     changed = changes(iterations, split, len(tables))
     if changed:
-        rise, _ = changed.pop("all")
+        rise = changed.pop("all").paired
         numbers.append(headline(f"{points(rise.difference)} points", f"95 % interval {interval(rise)}"))
-        verdicts = Counter(verdict(paired, p) for paired, p in changed.values())
+        verdicts = Counter(one.verdict for one in changed.values())
         label = f"question types with a significant change, of {len(changed)}"
         numbers.append(headline(f"{verdicts['higher']} up, {verdicts['lower']} down", label))
     n_samples = sum(len(it.load("samples")) for it in iterations if it.has("samples"))

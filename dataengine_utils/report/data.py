@@ -7,15 +7,13 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from .. import benchmarks, images
+from .. import benchmarks, images, weakness
 from ..artifacts import Iteration, Run
 from ..errors import KitError
-from ..stats import Paired, holm
-from ..weakness import change
+from ..stats import Paired
+from ..weakness import Change
 
-SIGNIFICANT = 0.05
 Item = TypeVar("Item")
-Changes = dict[str, tuple[Paired, float]]
 
 
 def measured(iterations: Sequence[Iteration]) -> tuple[str, list[dict[str, Any]]]:
@@ -32,28 +30,15 @@ def measured(iterations: Sequence[Iteration]) -> tuple[str, list[dict[str, Any]]
     return split, [metrics for metrics in found if split in metrics]
 
 
-def changes(iterations: Sequence[Iteration], split: str, n_measured: int) -> Changes:
-    """Per question type and for "all": the change from iteration 0 to the last one measured, and its p-value.
+def changes(iterations: Sequence[Iteration], split: str, n_measured: int) -> dict[str, Change]:
+    """Per question type and for "all": the change from iteration 0 to the last one measured.
 
-    The p-values of the types are adjusted together by Holm's method. Empty when there are fewer than two
-    evaluations, or their predictions are not there.
+    Empty when there are fewer than two evaluations, or their predictions are not there.
     """
     artifact = f"predictions_{split}"
     if n_measured < 2 or not (iterations[0].has(artifact) and iterations[n_measured - 1].has(artifact)):
         return {}
-    before, after = iterations[0].load(artifact), iterations[n_measured - 1].load(artifact)
-    names = list(dict.fromkeys(prediction.question_type for prediction in before))
-    by_type = [change(before, after, name) for name in names]
-    adjusted = holm([paired.p for paired in by_type])
-    overall = change(before, after)
-    return {**dict(zip(names, zip(by_type, adjusted, strict=True), strict=True)), "all": (overall, overall.p)}
-
-
-def verdict(paired: Paired, p: float) -> str:
-    """Whether a change is more than chance at 5 %: "higher", "lower", or "" """
-    if p >= SIGNIFICANT or paired.difference == 0:
-        return ""
-    return "higher" if paired.difference > 0 else "lower"
+    return weakness.changes(iterations[0].load(artifact), iterations[n_measured - 1].load(artifact))
 
 
 def last_with(iterations: Sequence[Iteration], artifact: str) -> Iteration | None:

@@ -8,8 +8,8 @@ from ..artifacts import Iteration, Run
 from ..benchmarks.splits import remark, split_name
 from ..records import TypeWeakness
 from ..sampling import shares
-from ..stats import Paired
-from .data import SIGNIFICANT, Changes, changes, interval, measured, percent, points, verdict
+from ..weakness import LEVEL, Change
+from .data import changes, interval, measured, percent, points
 from .page import Html, absent, element, figure, join, note, side_by_side, table
 
 
@@ -30,7 +30,7 @@ def progress(_: Run, iterations: list[Iteration]) -> list[Any]:
     return [lead, drawing, _score_table(tables, split, changed), _method(tables[-1][split], changed)]
 
 
-def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: Changes) -> Html:
+def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: dict[str, Change]) -> Html:
     names = list(tables[0][split]["types"])
     header = ["question type", "questions", *[f"iteration {i}" for i in range(len(tables))]]
     header += ["change", "95 % interval", ""] if changed else []
@@ -39,20 +39,20 @@ def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: Changes)
         scores = [t[split]["overall"] if name == "all" else t[split]["types"][name] for t in tables]
         row: list[Any] = ["All questions" if name == "all" else name, f"{scores[0]['n']:,}"]
         row += [percent(score["accuracy"]) for score in scores]
-        rows.append(row + (_change_cells(*changed[name]) if changed else []))
+        rows.append(row + (_change_cells(changed[name]) if changed else []))
     caption = f"Right answers, % of {split_name(tables[0][split], split)} questions"
     return table(caption, header, rows, last_is_total=True)
 
 
-def _change_cells(paired: Paired, p: float) -> list[Any]:
+def _change_cells(change: Change) -> list[Any]:
     marks = {
         "higher": element("span", "▲ higher", class_="up"),
         "lower": element("span", "▼ lower", class_="down"),
     }
-    return [points(paired.difference), interval(paired), marks.get(verdict(paired, p), "–")]
+    return [points(change.paired.difference), interval(change.paired), marks.get(change.verdict, "–")]
 
 
-def _method(metrics: dict[str, Any], changed: Changes) -> Html:
+def _method(metrics: dict[str, Any], changed: dict[str, Change]) -> Html:
     parts = [note for note in [remark(metrics)] if note]
     if changed:
         overall = metrics["overall"]
@@ -65,7 +65,7 @@ def _method(metrics: dict[str, Any], changed: Changes) -> Html:
         parts.append(
             "Change: the last iteration against iteration 0 in percentage points, on the same questions "
             f"({interval_of}). Higher and lower: {test}, adjusted over the types by Holm's method, below "
-            f"{SIGNIFICANT:g}; – is a change that chance alone could make."
+            f"{LEVEL:g}; – is a change that chance alone could make."
         )
     unparsed = metrics["overall"]["unparsed"]
     if unparsed:

@@ -20,6 +20,8 @@ from .run import (
     turn_table,
 )
 from .scores import (
+    change_table,
+    cluster_table,
     official_table,
     pool_table,
     query_table,
@@ -35,6 +37,8 @@ from .style import ALL
 __all__ = [
     "ALL",
     "acceptance_table",
+    "change_table",
+    "cluster_table",
     "decision_table",
     "example_counts",
     "example_table",

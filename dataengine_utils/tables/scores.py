@@ -6,9 +6,10 @@ from typing import Any
 
 from pandas.io.formats.style import Styler
 
+from ..allocation import STRATEGIES, Round
 from ..benchmarks.splits import remark
-from ..records import BadCase, Prediction, Query, Question, TypeWeakness
-from ..weakness import STRATEGIES, type_table
+from ..records import BadCase, Cluster, Prediction, Query, Question, TypeWeakness
+from ..weakness import Change, type_table
 from .style import ALL, interval, numbers, percent, score, words
 
 Metrics = Mapping[str, Any]
@@ -55,16 +56,51 @@ def official_table(metrics: Metrics, split: str) -> Styler:
 def weakness_table(table: Sequence[TypeWeakness], metrics: Metrics) -> Styler:
     """The weakness table: counts, right answers with their interval, bad cases in the pool, weight.
 
-    `metrics` are those of the split that was diagnosed.
+    Beside them the rate drawn towards all types', and the smallest change in points that so many questions
+    can show. `metrics` are those of the split that was diagnosed.
     """
-    rows = {row.question_type: {**_rates(vars(row)), "bad cases": row.bad_cases,
-                                "weight, %": percent(row.weight)} for row in table}
+    rows = {row.question_type: {
+        **_rates(vars(row)), "shrunk, %": percent(row.shrunk), "detectable": percent(row.detectable),
+        "bad cases": row.bad_cases, "weight, %": percent(row.weight)} for row in table}
     return numbers(rows, "question type", remark(metrics))
 
 
-def strategy_table(predictions: Sequence[Prediction]) -> Styler:
-    """The weight, in per cent, that every strategy would give each type."""
-    weights = {name: {row.question_type: percent(row.weight) for row in type_table(predictions, name)}
+def change_table(changes: Mapping[str, Mapping[str, Change]]) -> Styler:
+    """How each type changed, in points: a group of columns for every evaluation compared with.
+
+    `changes` has what `weakness.changes` gives, by the name of the earlier evaluation. "more than chance" is
+    by McNemar's test, adjusted over the types by Holm's method.
+    """
+    if not changes:
+        return words([{"changes": "none yet: this is the first evaluation"}])
+    names = list(dict.fromkeys(name for one in changes.values() for name in one))
+    return numbers({ALL if name == "all" else name: {
+        column: value for title, one in changes.items() for column, value in _change(title, one[name]).items()
+    } for name in names}, "question type")
+
+
+def cluster_table(clusters: Sequence[Cluster]) -> Styler:
+    """The weakest groups inside the types: what they are about, and what was taken for what."""
+    rows = [{"question type": one.question_type, "about": one.name, "questions": one.n,
+             "right, %": percent(one.accuracy), "95 % interval": interval(vars(one)),
+             "right answer (reply), how often": " \N{MIDDLE DOT} ".join(
+                 f"{answer} ({reply}) {n}" for answer, reply, n in one.confusions)}
+            for one in clusters]
+    return words(rows or [{"clusters": "none: too few bad cases, or they have nothing in common"}])
+
+
+def _change(title: str, change: Change) -> dict[str, Any]:
+    paired = change.paired
+    return {f"since {title}": f"{100 * paired.difference:+.1f}",
+            f"95 % interval, {title}": f"{100 * paired.low:+.1f} to {100 * paired.high:+.1f}",
+            f"more than chance, {title}": change.verdict or "-"}
+
+
+def strategy_table(predictions: Sequence[Prediction], budget: int,
+                   rounds: Mapping[str, Sequence[Round]] | None = None) -> Styler:
+    """The share of the budget, in per cent, that every strategy would give each type."""
+    weights = {name: {row.question_type: percent(row.weight)
+                      for row in type_table(predictions, name, budget=budget, rounds=rounds)}
                for name in STRATEGIES}
     types = next(iter(weights.values()))
     return numbers({kind: {name: weights[name][kind] for name in weights} for kind in types}, "weight, %")

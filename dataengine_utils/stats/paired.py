@@ -1,11 +1,12 @@
-"""Intervals and tests for shares of right answers: one share, a change, many changes at once."""
+"""Changes between two evaluations of the same questions: intervals, tests, and what a test can find."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt
 from statistics import NormalDist
 
-from .errors import KitError
+from ..errors import KitError
+from .shares import quantile
 
 
 @dataclass(frozen=True)
@@ -19,28 +20,6 @@ class Paired:
     low: float
     high: float
     p: float
-
-
-def wilson(right: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (low, high) for the share `right / n`; (0, 1) where nothing was asked.
-
-    `right` may be a sum of credits between 0 and 1: they vary less than right and wrong, so the interval is
-    then too wide rather than too narrow.
-
-    Source: Wilson 1927; method 3 of Newcombe 1998, Statistics in Medicine 17:857.
-    """
-    if not 0 <= right <= n:
-        raise KitError(f"{right} right answers of {n}: allowed are 0 to n")
-    if n == 0:
-        return 0.0, 1.0
-    z = _quantile(confidence)
-    share = right / n
-    scale = 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    half = z / scale * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if right == 0 else centre - half
-    high = 1.0 if right == n else centre + half
-    return low, high
 
 
 def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> Paired:
@@ -81,7 +60,7 @@ def paired_mean(before: Sequence[float], after: Sequence[float], confidence: flo
     error = sqrt(fsum((d - mean) ** 2 for d in differences) / max(n - 1, 1) / n)
     if error == 0:
         return Paired(mean, mean, mean, float(mean == 0))
-    half = _quantile(confidence) * error
+    half = quantile(confidence) * error
     p = 2 * NormalDist().cdf(-abs(mean) / error)
     return Paired(mean, max(-1.0, mean - half), min(1.0, mean + half), p)
 
@@ -98,7 +77,7 @@ def mcnemar(gained: int, lost: int) -> float:
 
 def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Tango's score interval (low, high) for the paired difference `(gained - lost) / n` of `n` pairs."""
-    z = _quantile(confidence)
+    z = quantile(confidence)
     estimate = (gained - lost) / n
 
     def score(difference: float) -> float:
@@ -120,6 +99,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def detectable_change(n: int, flipped: float, power: float = 0.8, level: float = 0.05) -> float:
+    """The smallest change of a share (0..1) that McNemar's test on `n` questions finds with that power.
+
+    `flipped` is the share of questions (0..1) whose outcome differs between the two evaluations, whichever
+    way; a change cannot be larger than it, and where even that would not be found the answer is 1 (nothing
+    can be shown). For two unrelated evaluations of a rate p it is 2 p (1 - p). Two-sided `level`.
+
+    Source: Connor 1987, Biometrics 43:207, solved for the difference.
+    """
+    if n < 1 or not 0 <= flipped <= 1:
+        raise KitError(f"{n} questions of which a share of {flipped!r} flips: allowed are 1 or more, 0 to 1")
+    normal = NormalDist()
+    bound = normal.inv_cdf(1 - level / 2) * sqrt(flipped)
+
+    def missing(change: float) -> float:
+        return bound + normal.inv_cdf(power) * sqrt(max(0.0, flipped - change * change)) - change * sqrt(n)
+
+    return 1.0 if missing(flipped) > 0 else _bisect(missing, 0.0, flipped)
+
+
 def _tango_score(gained: int, lost: int, n: int, difference: float) -> float:
     """The score statistic at a supposed `difference`, with the likeliest share of losses under it."""
     linear = (2 * n - gained + lost) * difference - gained - lost
@@ -138,9 +137,3 @@ def _bisect(function: Callable[[float], float], low: float, high: float) -> floa
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) > 0 else (low, middle)
     return (low + high) / 2
-
-
-def _quantile(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise KitError(f"confidence {confidence!r}: allowed are shares between 0 and 1, such as 0.95")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
