@@ -8,7 +8,7 @@ from PIL import Image
 
 from .benchmarks import scoring
 from .errors import unknown_name
-from .models.pictures import ReadablePictures
+from .models.pictures import Pictures
 from .records import LETTERS, Prediction, Question
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def evaluate(student: "Student", questions: Sequence[Question], open_image: Call
     """
     if mode not in get_args(Mode):
         raise unknown_name("answer mode", mode, get_args(Mode))
-    pictures = ReadablePictures(open_image, len({question.image for question in questions if question.image}))
+    pictures = Pictures(open_image, len({question.image for question in questions if question.image}))
     predictions = _ask(student, questions, pictures, mode, batch_size, max_new_tokens, judge)
-    if pictures.unread:
+    if pictures.failed:
         warnings.warn(pictures.note(), stacklevel=2)
-    return [scoring.unanswered(question) if question.image in pictures.unread else predictions[question.id]
+    return [scoring.unanswered(question) if question.image in pictures.failed else predictions[question.id]
             for question in questions]
 
 

@@ -94,7 +94,7 @@ class ParallelStudent:
         for part, (made, unread) in zip(parts, results, strict=True):
             replies.update(zip(part, made, strict=True))
             if unread:  # an `open_image` that notes what it cannot read learns of the workers' notes
-                open_image.unread.update(unread)
+                open_image.failed.update(unread)
         return [replies[place] for place in range(len(questions))]
 
 
@@ -260,7 +260,7 @@ def _ask(
     for start in range(0, len(questions), step):
         replies += ask(questions[start : start + step], open_image, **options)
         report({"done": len(replies) - start})
-    return replies, dict(getattr(open_image, "unread", {}))
+    return replies, dict(getattr(open_image, "failed", {}))
 
 
 if __name__ == "__main__":

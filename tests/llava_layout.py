@@ -22,6 +22,8 @@ from transformers import (
     LlamaTokenizer,
 )
 
+from dataengine_utils.models.checkpoint import quiet
+
 SIDE, WIDTH, TOWER_WIDTH = 28, 32, 24
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 VISION = {
@@ -92,7 +94,8 @@ def build_parts(seed: int = 0, width: int = WIDTH) -> SimpleNamespace:
         clip = _widely(CLIPModel(CLIPConfig(vision_config=VISION, text_config=CLIP_TEXT)))
         linears = torch.nn.Linear(TOWER_WIDTH, width), torch.nn.Linear(width, width)
         projector = _widely(torch.nn.Sequential(linears[0], torch.nn.GELU(), linears[1]))
-        tuned = get_peft_model(copy.deepcopy(llama), lora).eval()
+        with quiet():  # peft asks transformers by a name that has a new one
+            tuned = get_peft_model(copy.deepcopy(llama), lora).eval()
         for name, value in tuned.named_parameters():
             if "lora_" in name:
                 torch.nn.init.normal_(value, std=0.1)

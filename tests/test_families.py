@@ -22,7 +22,7 @@ def student(request, tmp_path_factory):
 
 
 def own_inputs(student, question: Question, form: str, answer: str = ""):
-    """A question as transformers' processor prepares it alone, with the answer behind the prompt."""
+    """A question as transformers' processor prepares it alone, with the answer (if any) behind the prompt."""
     processor, has_image = student.encoder.processor, bool(question.image)
     words = prompt(question.question, question.options, form, student.family, question.hint)
     content = [{"type": "image"}] * has_image + [{"type": "text", "text": words}]
@@ -32,19 +32,26 @@ def own_inputs(student, question: Question, form: str, answer: str = ""):
         else processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
     )
     pictures = {"images": [open_image(question.image)]} if has_image else {}
-    return processor(
-        text=[text + (student.family.separator + answer if answer else "")], return_tensors="pt", **pictures
-    )
+    apart = student.family.separator is None  # then the answer is a text of its own
+    if answer and not apart:
+        text += student.family.separator + answer
+    inputs = processor(text=[text], return_tensors="pt", **pictures)
+    if answer and apart:
+        ids = processor.tokenizer(answer, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], ids], dim=1)
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    return inputs
 
 
 @torch.no_grad()
 def own_score(student, question: Question, form: str, answer: str) -> float:
     """An answer's log-likelihood by transformers' own forward pass over the question alone."""
-    inputs = own_inputs(student, question, form, answer)
-    n_answer = len(student.encoder._answer_ids(answer))
+    n_prompt = own_inputs(student, question, form)["input_ids"].shape[1]
+    end = student.family.end or student.encoder.processor.tokenizer.eos_token
+    inputs = own_inputs(student, question, form, answer + end)
     predicted = torch.log_softmax(student.model(**inputs).logits[0].double(), dim=-1)
-    labels = [*inputs["input_ids"][0].tolist()[1:], student.encoder.end_id]
-    return sum(float(predicted[place, labels[place]]) for place in range(len(labels) - n_answer, len(labels)))
+    labels = inputs["input_ids"][0].tolist()
+    return sum(float(predicted[place - 1, labels[place]]) for place in range(n_prompt, len(labels)))
 
 
 @pytest.mark.parametrize(("by", "form"), [("text", "short"), ("letter", "choice")])
@@ -64,7 +71,7 @@ def test_answers_equal_transformers_own_generate_alone(student):
     for question, reply in zip(questions, replies, strict=True):
         inputs = own_inputs(student, question, "short")
         out = student.model.generate(**inputs, max_new_tokens=8, do_sample=False)
-        assert reply == student.encoder.decode(out[0, inputs["input_ids"].shape[1] :].tolist())
+        assert reply == student.encoder.decode(out[0, inputs["input_ids"].shape[1] :].tolist()), question.id
     assert len(set(replies)) > 1
 
 

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from dataengine_utils import images, models
 from dataengine_utils.errors import KitError
@@ -168,6 +170,17 @@ def test_an_adapter_of_another_base_or_a_damaged_one_is_refused(made, tmp_path):
         with pytest.raises(KitError, match=says):
             merge(student, adapter, tmp_path / "out", **asked())
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.part").exists()
+
+
+def test_a_disk_that_fills_up_leaves_nothing(made, tmp_path, monkeypatch):
+    def full(self, folder, **_):
+        (Path(folder) / "model.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(KitError, match=r"No space left.*nothing was kept; free the disk"):
+        merge(made.student, made.adapter, tmp_path / "new" / "out", **asked())
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_arguments_are_checked_before_anything_is_read(made, tmp_path, monkeypatch):

@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, LlamaForCausalLM, PreTrainedModel
 
+from dataengine_utils import models
 from dataengine_utils.errors import KitError
 from dataengine_utils.models.checkpoint import attach_adapter
 from dataengine_utils.models.minigpt4.__main__ import main
 from dataengine_utils.models.minigpt4.official_keys import interpolate_positions, join_biases, summarise
+from dataengine_utils.training import attach_lora
 from tests.minigpt4_files import (
     ALPHA,
     ARCHITECTURE,
@@ -95,6 +97,10 @@ def test_lora_merged_and_kept_give_the_same_logits(official, tmp_path):
     adapted = attach_adapter(base, str(kept), kept / "adapter").eval()
     torch.testing.assert_close(logits(adapted, kept), logits(read(merged), merged), atol=2e-4, rtol=1e-4)
     assert (logits(adapted, kept) - plain).abs().max() > 0.1
+    learner = models.load(str(kept))
+    start = attach_lora(learner, kept / "adapter", "all-linear", True, {})
+    trained = {name for name, value in start.named_parameters() if value.requires_grad}
+    assert sum("lora_" in name for name in trained) == 8 and sum("projector" in name for name in trained) == 2
     config = json.loads((kept / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"], config["bias"]) == (RANK, ALPHA, "none")
     weight = "model.language_model.layers.0.self_attn.q_proj.weight"
@@ -116,7 +122,14 @@ def test_lora_merged_and_kept_give_the_same_logits(official, tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "given", "alpha"),
-    [({}, None, 16), ({}, 32, 32), ({"config": {"model": {"lora_alpha": 4}}}, None, 4)],
+    [
+        ({}, None, 16),
+        ({}, 32, 32),
+        ({"config": {"model": {"lora_alpha": 4}}}, None, 4),
+        ({"config": {"model": {"lora_alpha": 4}}}, 32, 32),
+        ({"config": {"model": {"llama_lora": {"lora_alpha": 8}}}}, None, 8),
+        ({"config": {"model": {"lora_alpha": "four", "llama_lora": None}}}, None, 16),
+    ],
 )
 def test_loras_alpha_is_given_told_or_the_originals(official, tmp_path, settings, given, alpha):
     path = saved(tmp_path / "c.pth", {"model": official.v2, **settings})
@@ -124,6 +137,17 @@ def test_loras_alpha_is_given_told_or_the_originals(official, tmp_path, settings
     assert f"alpha {alpha} " in conversion.lora
     config = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
     assert config["lora_alpha"] == alpha
+
+
+@pytest.mark.parametrize(("given", "side"), [(None, 4 * 14), (8 * 14, 8 * 14)])
+def test_the_image_size_is_given_or_told_by_the_checkpoint(official, tmp_path, given, side):
+    vision = {key: value for key, value in ARCHITECTURE["vision_config"].items() if key != "image_size"}
+    path = saved(tmp_path / "c.pth", {"model": official.v2, "config": {"model": {"image_size": 4 * 14}}})
+    sizes = {**ARCHITECTURE, "vision_config": vision}
+    convert_official(
+        official, tmp_path / "out", checkpoint=path, architecture=sizes, image_size=given
+    )
+    assert read(tmp_path / "out").config.vision_config.image_size == side
 
 
 def test_a_checkpoint_with_everything_in_it_wins_over_the_other_files(official, tmp_path):

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from dataengine_utils import models
@@ -348,14 +349,35 @@ def test_fingerprints_tell_trainings_apart(checkpoint, tmp_path):
     assert fingerprint(str(checkpoint)) != fingerprint(str(build_student(tmp_path / "twin", seed=1)))
 
 
-def test_a_fingerprint_is_of_the_weights_bytes_in_any_precision(checkpoint, tmp_path):
-    from safetensors.torch import load_file
+@pytest.mark.parametrize(
+    "part", ["projector.linear_1.bias", "model.layers.1.self_attn.q_proj.weight", "layers.0.mlp.up"]
+)
+def test_fingerprints_tell_apart_where_one_part_was_trained(checkpoint, tmp_path, part):
+    """A projector wherever it differs (here in one number), another weight where all its rows differ."""
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    weights = load_file(folder / "model.safetensors")
+    (name,) = (name for name in weights if part in name)
+    if "projector" in name:
+        weights[name][-1] += 1e-3
+    else:
+        weights[name] += 1e-3
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert fingerprint(str(folder)) != fingerprint(str(checkpoint))
 
+
+def test_a_fingerprint_is_of_the_weights_bytes_in_any_precision_and_any_shards(checkpoint, tmp_path):
     weights = load_file(checkpoint / "model.safetensors")
-    names = sorted(name for name in weights if name.endswith(("embed_tokens.weight", "linear_2.weight")))
-    rows = b"".join(weights[name][32:48].numpy().tobytes() for name in names)
-    config = (checkpoint / "config.json").read_bytes()
-    assert fingerprint(str(checkpoint)) == hashlib.sha256(config + rows).hexdigest()[:16]
+    digest = hashlib.sha256((checkpoint / "config.json").read_bytes())
+    for name in sorted(weights):
+        whole = "projector" in name
+        row = weights[name] if whole else weights[name][len(weights[name]) // 2]
+        digest.update(name.encode() + row.numpy().tobytes())
+    assert fingerprint(str(checkpoint)) == digest.hexdigest()[:16]
+    sharded = shutil.copytree(checkpoint, tmp_path / "sharded")
+    (sharded / "model.safetensors").unlink()
+    for place, part in enumerate((sorted(weights)[::2], sorted(weights)[1::2])):
+        save_file({name: weights[name] for name in part}, sharded / f"model-{place}.safetensors")
+    assert fingerprint(str(sharded)) == fingerprint(str(checkpoint))
     half = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.bfloat16)
     half.save_pretrained(tmp_path / "half")
     of_half = fingerprint(str(tmp_path / "half"))

@@ -37,6 +37,19 @@ def test_a_truncated_checkpoint_is_refused(checkpoint, tmp_path):
         models.load(str(folder))
 
 
+def test_a_checkpoint_without_one_of_its_shards_is_refused(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "shards")
+    (folder / "model.safetensors").unlink()
+    transformers.AutoModelForImageTextToText.from_pretrained(checkpoint).save_pretrained(
+        folder, max_shard_size="100KB"
+    )
+    first, *others = sorted(folder.glob("model-*.safetensors"))
+    assert others and models.load(str(folder))
+    first.unlink()
+    with pytest.raises(KitError, match=r"weights cannot be read.*model-00001.*download the checkpoint again"):
+        models.load(str(folder))
+
+
 def test_a_checkpoint_without_its_processor_is_refused(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "bare")
     (folder / "preprocessor_config.json").unlink()

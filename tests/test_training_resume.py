@@ -178,7 +178,7 @@ def test_a_step_of_bad_images_alone_changes_nothing(checkpoint, tmp_path):
 
 def test_too_many_bad_images_stop_the_training(checkpoint, tmp_path):
     examples = make_examples(40, ("short",))
-    with pytest.raises(KitError, match=r"3 of the first \d+ training images cannot be read \(more than 5%"):
+    with pytest.raises(KitError, match=r"3 of the first \d+ images cannot be read \(more than 5%"):
         train(
             checkpoint,
             examples,

@@ -6,6 +6,7 @@ size alone: special tokens, picture layouts (tiles, grids, windows, deepstack) a
 
 import inspect
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ import torch
 import transformers
 from transformers import PreTrainedTokenizerFast
 
+from dataengine_utils.models.minigpt4 import MiniGPT4Config, MiniGPTv2Config
+from dataengine_utils.models.minigpt4.processing import build_processor as minigpt_processor
+from dataengine_utils.models.minigpt4.processing import read_tokenizer
 from dataengine_utils.models.processors import NoVideos, without_videos
 
+from .minigpt4_files import ARCHITECTURE, build_llama
 from .tiny import build_config, build_processor, build_tokenizer, train_tokenizer
 
 TEXT = {
@@ -220,16 +225,35 @@ def llava() -> tuple[Any, Any]:
     return build_config(len(tokenizer), family="llava"), build_processor(tokenizer)
 
 
+def minigpt_v2() -> tuple[Any, Any]:
+    """MiniGPT4-v2: four neighbouring patches a token, parts of a prompt tokenised apart, on a Llama."""
+    return _minigpt(MiniGPTv2Config, {})
+
+
+def minigpt4() -> tuple[Any, Any]:
+    """MiniGPT-4: a Q-Former's five queries; answers end in "###", which is no token."""
+    parts = {"qformer_config": ARCHITECTURE["qformer_config"]}
+    return _minigpt(MiniGPT4Config, {**parts, "num_query_tokens": ARCHITECTURE["num_query_tokens"]})
+
+
 BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     builder.__name__: builder
-    for builder in (llava, llava_next, llava_onevision, qwen2_5_vl, qwen3_vl, internvl, idefics3, smolvlm)
-}
+    for builder in (
+        llava, llava_next, llava_onevision, qwen2_5_vl, qwen3_vl, internvl, idefics3, smolvlm, minigpt_v2,
+        minigpt4,
+    )
+}  # fmt: skip
 
 NAMES = tuple(BUILDERS)
 
+
 def build(name: str, folder: Path, *, seed: int = 0) -> Path:
     """Save a random student of the family (model, processor, chat template) in `folder` and return it."""
-    config, processor = BUILDERS[name]()
+    return save(*BUILDERS[name](), folder, seed=seed)
+
+
+def save(config: Any, processor: Any, folder: Path, *, seed: int = 0) -> Path:
+    """Save a random student of these parts in `folder` and return it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = transformers.AutoModelForImageTextToText.from_config(config)
@@ -277,6 +301,18 @@ def _tiled(kind: str, image_processor: Any, more: list[Any]) -> tuple[Any, Any]:
         images, tokenizer, *more, image_seq_len=4, chat_template=template
     )
     return config, processor
+
+
+def _minigpt(kind: type, parts: dict[str, Any]) -> tuple[Any, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = read_tokenizer(build_llama(Path(folder)))
+    config = kind(
+        vision_config=ARCHITECTURE["vision_config"],
+        text_config=transformers.LlamaConfig(**{**TEXT, **_ids(tokenizer), "vocab_size": len(tokenizer) - 1}),
+        image_token_index=tokenizer.convert_tokens_to_ids("<ImageHere>"),
+        **parts,
+    )
+    return config, minigpt_processor(config, tokenizer)
 
 
 def _qwen_images(patch_size: int) -> Any:

@@ -30,6 +30,7 @@ STUDENTS: dict[str, str] = {
     "idefics3": _IMAGE_TEXT,
     "smolvlm": _IMAGE_TEXT,
     "minigpt_v2": "dataengine_utils.models.minigpt4.student:ImageTextStudent",
+    "minigpt4": "dataengine_utils.models.minigpt4.student:ImageTextStudent",
 }
 """The class that runs a checkpoint, by the `model_type` of its config.json."""
 

@@ -1,7 +1,7 @@
 """Questions in batches of like length under one progress bar, with one second try where memory runs out."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -9,26 +9,63 @@ from tqdm import tqdm
 
 from ..errors import KitError
 from .packing import Row, halves, make_batches
+from .vision import Picture
 
 T = TypeVar("T")
 
+WINDOW = 8
+"""Batches whose pictures are readied ahead, so that rows of like length can come together."""
 
-def run_batches(rows: Sequence[Row], batch_size: int, work: Callable[[list[Row]], Sequence[T]]) -> list[T]:
+
+def run_batches(
+    rows: Sequence[Row],
+    batch_size: int,
+    work: Callable[[list[Row], list[Picture]], Sequence[T]],
+    look: Callable[[list[Row]], Sequence[Picture]],
+) -> list[T]:
     """What `work` makes of every question (one result each, in the batch's order), by the questions' keys.
 
-    The longest rows come first, so that memory runs out at once if at all. A batch that does not fit is tried
-    once more in two halves, with a warning; one that still does not fit is a `KitError`.
+    `look` readies a batch's pictures, one a row. Pictures of some families take different numbers of tokens:
+    they are readied for `WINDOW` batches, and rows of like length batched in there. The longest rows come
+    first (those with pictures by their text, then those without; in a window by all their tokens), so that
+    memory runs out at once if at all. A batch that does not fit is tried once more in two halves, with a
+    warning; one that still does not fit is a `KitError`.
     """
     done: dict[int, T] = {}
-    by_length = sorted(rows, key=lambda row: -row.n_tokens())
+    by_text = sorted(rows, key=lambda row: (not row.image, -row.n_tokens()))
     n_questions = sum(len(row.keys) for row in rows)
     with tqdm(total=n_questions, unit=" questions", leave=False, disable=None) as bar:
-        for batch in make_batches(by_length, batch_size):
-            results = _within_memory(batch, work)
-            keys = [key for row in batch for key in row.keys]
-            done.update(zip(keys, results, strict=True))
-            bar.update(len(keys))
+        for window in make_batches(by_text, WINDOW * batch_size):
+            pictures = dict(_results(make_batches(window, batch_size), _by_question(look)))
+            work_on = _with_pictures(work, pictures)
+            by_length = sorted(window, key=lambda row: -row.n_tokens() - pictures[row.keys[0]].n_tokens())
+            for key, result in _results(make_batches(by_length, batch_size), work_on):
+                done[key] = result
+                bar.update(1)
     return [done[key] for key in range(len(done))]
+
+
+def _by_question(look: Callable[[list[Row]], Sequence[Picture]]) -> Callable[[list[Row]], list[Picture]]:
+    """`look` with one picture a question."""
+    return lambda batch: [
+        picture for row, picture in zip(batch, look(batch), strict=True) for _ in row.keys
+    ]
+
+
+def _with_pictures(
+    work: Callable[[list[Row], list[Picture]], Sequence[T]], pictures: Mapping[int, Picture]
+) -> Callable[[list[Row]], Sequence[T]]:
+    """`work` with the pictures of its batch, which are known by the rows' keys."""
+    return lambda batch: work(batch, [pictures[row.keys[0]] for row in batch])
+
+
+def _results(
+    batches: Iterable[list[Row]], work: Callable[[list[Row]], Sequence[T]]
+) -> Iterator[tuple[int, T]]:
+    """Every question's key and result, batch after batch."""
+    for batch in batches:
+        keys = [key for row in batch for key in row.keys]
+        yield from zip(keys, _within_memory(batch, work), strict=True)
 
 
 def _within_memory(batch: list[Row], work: Callable[[list[Row]], Sequence[T]]) -> list[T]:

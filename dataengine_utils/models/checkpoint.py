@@ -1,8 +1,8 @@
 """Reading checkpoints and adapters: whole, quiet, and with one clear error when something is wrong."""
 
 import contextlib
+import copy
 import dataclasses
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
 from ..errors import KitError, unknown_name
-from . import CHECKPOINTS, checkpoint_of
+from ..registry import resolve
+from . import CHECKPOINTS, STUDENTS, checkpoint_of, model_type
+from .marks import fingerprint
 from .processors import image_processor_and_tokenizer
 from .wording import Family, family_of
 
@@ -60,6 +62,9 @@ def read_processor(name: str) -> Any:
 
 def read_config(name: str) -> Any:
     """The model's config."""
+    kind = model_type(name)
+    if kind in STUDENTS:
+        resolve("kind of student", STUDENTS, kind)  # its module makes transformers know the kit's own models
     return _read(name, "config", lambda: AutoConfig.from_pretrained(checkpoint_of(name)))
 
 
@@ -104,7 +109,11 @@ def read_model(
 
 
 def attach_adapter(model: torch.nn.Module, name: str, adapter: Path, *, trainable: bool = False) -> Any:
-    """The peft model over `model` with the adapter's weights, unmerged; `KitError` if of another base."""
+    """The peft model over `model` with the adapter's weights, unmerged.
+
+    Raises `KitError`, and leaves `model` as it is, for an adapter of another base: one that was trained on
+    another student, or whose weights are not exactly those that its settings ask of this one.
+    """
     from peft import PeftModel
 
     folder = Path(adapter)
@@ -113,6 +122,7 @@ def attach_adapter(model: torch.nn.Module, name: str, adapter: Path, *, trainabl
             f"no adapter in {folder} (adapter_config.json is missing); run notebook 06_train first"
         )
     _check_base(name, folder)
+    _check_weights(model.config, name, folder)
     with quiet():
         try:
             return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
@@ -148,29 +158,8 @@ def _save_weights(adapter: Any, folder: Path, weights: dict[str, Any]) -> None:
     dataclasses.replace(adapter.peft_config["default"], inference_mode=True).save_pretrained(str(folder))
 
 
-def fingerprint(name: str) -> str:
-    """A mark of a local checkpoint: the hash of its config and of a few rows of weights; "" for hub names.
-
-    Cheap at any size, and different for two trainings of one architecture.
-    """
-    from safetensors import safe_open
-
-    folder = Path(checkpoint_of(name))
-    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    if not files:
-        return ""
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
-    for file in files:
-        with safe_open(file, framework="pt") as tensors:
-            for key in sorted(tensors.keys()):
-                if key.endswith(("embed_tokens.weight", "linear_2.weight")):
-                    rows = tensors.get_slice(key)[32:48].contiguous()
-                    digest.update(rows.view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16
-    return digest.hexdigest()[:16]
-
-
 def _check_base(name: str, folder: Path) -> None:
-    """Refuse an adapter of another base; one without our mark is left to peft's own checks."""
+    """Refuse an adapter of another base; one without our mark is told by its weights alone."""
     mark = folder / BASE_FILE
     if not mark.is_file():
         return
@@ -187,6 +176,52 @@ def _check_base(name: str, folder: Path) -> None:
             f"adapter {folder} was trained on another base ({trained_on!r}, {expected or 'no mark'}) than "
             f"student {name!r} ({fingerprint(name) or 'no mark'}); train it again with notebook 06_train"
         )
+
+
+def _check_weights(config: Any, name: str, folder: Path) -> None:
+    """Refuse an adapter whose weights are not those, in name and shape, that its settings ask of a model."""
+    from peft import PeftConfig
+    from peft.utils import load_peft_weights
+
+    with quiet():
+        try:
+            settings = PeftConfig.from_pretrained(str(folder))
+            trained_on = settings.base_model_name_or_path or "not named"
+            found = {key: tuple(value.shape) for key, value in load_peft_weights(str(folder), "cpu").items()}
+            wanted = _adapter_shapes(config, settings)
+        except _unreadable() as error:
+            raise KitError(
+                f"adapter {folder} cannot be put on student {name!r}: {_first_line(error)}; "
+                "train it again with notebook 06_train"
+            ) from error
+    problems = {
+        "missing": [key for key in wanted if key not in found],
+        "unexpected": [key for key in found if key not in wanted],
+        "of another shape": [
+            f"{key} {shape} instead of {wanted[key]}"
+            for key, shape in found.items()
+            if shape != wanted.get(key, shape)
+        ],
+    }
+    told = [f"{len(keys)} {what} ({', '.join(keys[:2])})" for what, keys in problems.items() if keys]
+    if told:
+        raise KitError(
+            f"adapter {folder} was trained on another base ({trained_on!r}) than student {name!r}, or is "
+            f"damaged: of its {len(found)} weights, {'; '.join(told)}. Name its own base, or train it again "
+            "with notebook 06_train"
+        )
+
+
+def _adapter_shapes(config: Any, settings: Any) -> dict[str, tuple[int, ...]]:
+    """The weights of an adapter by peft's names in files, found out on a model without memory."""
+    from peft import get_peft_model
+    from peft.utils import get_peft_model_state_dict
+
+    settings.init_lora_weights = False  # there is nothing to initialise
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(copy.deepcopy(config))
+        weights = get_peft_model_state_dict(get_peft_model(model, settings), save_embedding_layers=False)
+    return {key: tuple(value.shape) for key, value in weights.items()}
 
 
 def _nf4(name: str, family: Family, kind: torch.dtype) -> Any:

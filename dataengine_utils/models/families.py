@@ -44,9 +44,10 @@ class Family:
     `answer_form` is the form in which `answer()` asks a question that has options. `conversation` is what
     stands around `{image}` and `{text}`; without it the processor's chat template says that. `image` is what
     stands for a picture in it. With `stops_at_gap` no option is shown after one that is missing (""), else
-    only that one is not. `separator` stands between the prompt's last sign and the answer.
-    `end` is the token that ends an answer, if not the tokenizer's end token. `structure` says how the
-    transformers model is built.
+    only that one is not. `separator` stands between the prompt's last sign and the answer; None: the answer
+    is tokenised as a text of its own. `end` is what ends an answer, if not the tokenizer's end token: one
+    token, or a text such as "###" that may be several. With `starts_twice` a question of an evaluation has
+    the start token twice, one in training once. `structure` says how the transformers model is built.
     """
 
     name: str
@@ -55,8 +56,9 @@ class Family:
     conversation: str = ""
     image: str = "<image>\n"
     stops_at_gap: bool = False
-    separator: str = " "
+    separator: str | None = " "
     end: str = ""
+    starts_twice: bool = False
     structure: Structure = LLAVA
 
     @property
@@ -89,6 +91,19 @@ _LLAVA_WORDINGS = {
     "true_false": "{hint}Based on the image, is this statement true or false? {question}\n" + _SHORT,
 }
 
+# MiniGPT-v2's evaluation (MLLM-DataEngine: MiniGPT-4/eval_scripts/eval_vqa.py and its datasets). It has none
+# for yes or no questions: they are asked as short ones.
+_MINIGPT_V2_WORDINGS = {
+    "short": "{hint}" + _BRIEFLY,
+    "direct": "{hint}[vqa] {question}",
+    "choice": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
+    "shuffled": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
+    "unanswerable": "{hint}[vqa] The question is '{question}' Based on the image, answer the question with a "
+    "single word or phrase. and reply 'unanswerable' when the provided information is insufficient",
+    "yes_no": "{hint}" + _BRIEFLY,
+    "true_false": "{hint}[vqa] Based on the image, is this statement true or false? {question}",
+}
+
 FAMILIES: dict[str, Family] = {
     "picturebook": Family(
         "picturebook",
@@ -105,23 +120,24 @@ FAMILIES: dict[str, Family] = {
         "gives helpful, detailed, and polite answers to the user's questions. USER: {image}{text} ASSISTANT:",
         stops_at_gap=True,
     ),
-    # MiniGPT-v2's evaluation (MLLM-DataEngine: MiniGPT-4/eval_scripts/eval_vqa.py and its datasets). It has
-    # none for yes or no questions: they are asked as short ones.
+    # Its template begins with <s>, to which the evaluation's tokenizer adds another; the training adds one to
+    # "[INST] ..." (minigpt_base.py: get_context_emb; preparing_embedding and forward). The published numbers
+    # are of models that were trained with one and asked with two, and so are ours.
     "minigpt_v2": Family(
         "minigpt_v2",
-        {
-            "short": "{hint}" + _BRIEFLY,
-            "direct": "{hint}[vqa] {question}",
-            "choice": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
-            "shuffled": f"{{hint}}[vqa] {_OPTIONS}\n{_LETTER}",
-            "unanswerable": "{hint}[vqa] The question is '{question}' Based on the image, answer the "
-            "question with a single word or phrase. and reply 'unanswerable' when the provided information "
-            "is insufficient",
-            "yes_no": "{hint}" + _BRIEFLY,
-            "true_false": "{hint}[vqa] Based on the image, is this statement true or false? {question}",
-        },
+        _MINIGPT_V2_WORDINGS,
         conversation="<s>[INST] {image}{text} [/INST]",
         image="<Img><ImageHere></Img> ",
+        separator=None,
+        starts_twice=True,
+    ),
+    # MiniGPT-4 answers in its processor's chat template. It is asked as MiniGPT-v2 is, without the mark of
+    # v2's task, as in SEEDEvalData of MLLM-DataEngine's vqa_datasets.py, where the model is a Vicuna.
+    "minigpt4": Family(
+        "minigpt4",
+        {form: text.replace("[vqa] ", "") for form, text in _MINIGPT_V2_WORDINGS.items()},
+        separator=None,
+        end="###",
     ),
     # The others answer in their processor's chat template; the questions are worded as LLaVA's, which is what
     # lmms-eval asks all of them.

@@ -1,19 +1,22 @@
 """Transformers' image-text-to-text models as students: options ranked in one pass, greedy answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from transformers import StoppingCriteriaList, StopStringCriteria
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ..errors import KitError, unknown_name
 from ..records import LETTERS, Question
 from . import Choice, OpenImage
+from .attention import attention_masks, check_layers
 from .batches import run_batches
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
 from .packing import Packed, Row, answer_log_likelihoods, left_pad, make_rows, pack
-from .vision import Frozen, FrozenFeatures
+from .vision import Frozen, FrozenFeatures, Picture
 from .wording import Encoded, Encoder, Family, form_of, shown_options
 
 NOT_SHOWN = -1e9
@@ -46,6 +49,7 @@ class ImageTextStudent:
     ) -> "ImageTextStudent":
         """Read a checkpoint, and an adapter on top; see `models.load`."""
         config = read_config(name)
+        check_layers(name, config.get_text_config())
         family = family_of_checkpoint(name, config)
         processor = read_processor(name)
         model = read_model(name, family, quantise=quantise, dtype=dtype, device=device)
@@ -78,7 +82,7 @@ class ImageTextStudent:
             encoded,
             max_questions=min(QUESTIONS_PER_ROW, batch_size),
         )
-        scores = run_batches(rows, batch_size, lambda batch: self._scores(batch, open_image))
+        scores = run_batches(rows, batch_size, self._scores, self._look(open_image))
         return [
             _choice(shown_options(question.options, self.family), values, len(question.options))
             for question, values in zip(questions, scores, strict=True)
@@ -92,25 +96,19 @@ class ImageTextStudent:
         batch_size: int,
         max_new_tokens: int = 64,
     ) -> list[str]:
-        """Greedy text, in batches of like length, padded on the left; stops at the end token."""
+        """Greedy text, in batches of like length, padded on the left; stops at the end mark."""
         encoded = [self._encode_open(question) for question in questions]
         rows = make_rows([question.image for question in questions], encoded, max_questions=1)
-        return run_batches(
-            rows, batch_size, lambda batch: self._generate(batch, open_image, max_new_tokens)
-        )
+        write = partial(self._generate, max_new_tokens=max_new_tokens)
+        return run_batches(rows, batch_size, write, self._look(open_image))
 
     def prepare(self, rows: Sequence[Row], open_image: OpenImage) -> tuple[Frozen, Packed]:
         """The frozen features and the packed tokens of a batch of rows, on the CPU."""
-        pictures = self.features.get([row.image for row in rows], open_image)
-        inserts = [picture.insert for picture in pictures]
-        return self.features.join(pictures), pack(rows, inserts, pad_id=self.pad_id)
+        return self._pack(rows, self._look(open_image)(rows))
 
-    @torch.inference_mode()
     def score(self, rows: Sequence[Row], open_image: OpenImage) -> torch.Tensor:
         """Log-likelihoods (nats, float64) of all the rows' answers, in order."""
-        features, packed = self.prepare(rows, open_image)
-        batch = packed.to(self.device)
-        return answer_log_likelihoods(self.logits(batch, features), batch)
+        return self._score(rows, self._look(open_image)(rows))
 
     def logits(self, batch: Packed, features: Frozen) -> torch.Tensor:
         """Logits (kept places, vocabulary) of a packed batch, for the frozen features of its pictures."""
@@ -142,33 +140,49 @@ class ImageTextStudent:
             has_image=bool(question.image),
         )
 
-    def _scores(self, batch: list[Row], open_image: OpenImage) -> list[tuple[float, ...]]:
-        """The log-likelihoods of each question's answers."""
-        scores = iter(self.score(batch, open_image).tolist())
-        return [tuple(next(scores) for _ in item.answers) for row in batch for item in row.questions]
+    def _look(self, open_image: OpenImage) -> Callable[[Sequence[Row]], list[Picture]]:
+        """How the pictures of rows are made ready."""
+        return lambda rows: self.features.get([row.image for row in rows], open_image)
+
+    def _pack(self, rows: Sequence[Row], pictures: Sequence[Picture]) -> tuple[Frozen, Packed]:
+        inserts = [picture.insert for picture in pictures]
+        return self.features.join(pictures), pack(rows, inserts, pad_id=self.pad_id)
 
     @torch.inference_mode()
-    def _generate(self, rows: Sequence[Row], open_image: OpenImage, max_new_tokens: int) -> list[str]:
-        pictures = self.features.get([row.image for row in rows], open_image)
+    def _score(self, rows: Sequence[Row], pictures: Sequence[Picture]) -> torch.Tensor:
+        features, packed = self._pack(rows, pictures)
+        batch = packed.to(self.device)
+        return answer_log_likelihoods(self.logits(batch, features), batch)
+
+    def _scores(self, rows: Sequence[Row], pictures: Sequence[Picture]) -> list[tuple[float, ...]]:
+        """The log-likelihoods of each question's answers."""
+        scores = iter(self._score(rows, pictures).tolist())
+        return [tuple(next(scores) for _ in item.answers) for row in rows for item in row.questions]
+
+    @torch.inference_mode()
+    def _generate(self, rows: Sequence[Row], pictures: Sequence[Picture], max_new_tokens: int) -> list[str]:
         prompt = left_pad(rows, [picture.insert for picture in pictures], pad_id=self.pad_id)
         images = self.features.projector(self.features.join(pictures))
         out = self.model.generate(
             **{name: value.to(self.device) for name, value in prompt.items()},
             **_as_encoded(images),
+            **self._ends,
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,  # some checkpoints set one: their likeliest answer is not the greedy one
-            eos_token_id=self._ends(),
             pad_token_id=self.pad_id,
         )
         return [self.encoder.decode(reply) for reply in out[:, prompt["input_ids"].shape[1] :].tolist()]
 
-    def _ends(self) -> list[int]:
-        """The tokens that end a reply: the checkpoint's own, and the one that answers are trained with."""
-        own = self.model.generation_config.eos_token_id
-        ends = {self.encoder.end_id, *(own if isinstance(own, list) else [own])}
-        return sorted(ends - {None})
+    @cached_property
+    def _ends(self) -> dict[str, Any]:
+        """What ends a reply: the checkpoint's own end tokens, and what answers are trained to end with."""
+        own, tokenizer = self.model.generation_config.eos_token_id, self.encoder.processor.tokenizer
+        tokens = {*self.encoder.end_ids, *(own if isinstance(own, list) else [own])}
+        mark = self.encoder.end_mark
+        stop = StoppingCriteriaList([StopStringCriteria(tokenizer, mark)] if mark else [])
+        return {"eos_token_id": sorted(tokens - {None}) or None, "stopping_criteria": stop}
 
 
 def packed_logits(
@@ -177,7 +191,7 @@ def packed_logits(
     """Run the model over a packed batch and its projected pictures; logits (kept places, vocabulary)."""
     out = model(
         input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
+        attention_mask=attention_masks(model.config.get_text_config(), batch),
         position_ids=batch.position_ids,
         **_as_encoded(images),
         logits_to_keep=batch.keep,

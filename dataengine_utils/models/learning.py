@@ -28,6 +28,7 @@ def encode_examples(learner: ImageTextStudent, examples: Sequence["Example"]) ->
             example.form,
             (example.answer,),
             has_image=bool(example.image),
+            in_training=True,
         )
         for example in examples
     ]
@@ -37,9 +38,9 @@ def encode_examples(learner: ImageTextStudent, examples: Sequence["Example"]) ->
 def plan_batches(rows: Sequence[Row], *, batch_size: int, epochs: float, seed: int) -> list[list[Row]]:
     """All batches of a training, in order: each epoch a new shuffle, rows of like length together in a batch.
 
-    Rows are shuffled, sorted by length within windows of sixteen batches, cut into batches of `batch_size`
-    examples (the last row of a batch may exceed it), and the batches shuffled. A part of an epoch takes its
-    first batches.
+    Rows are shuffled, sorted within windows of sixteen batches (those with a picture together, by the length
+    of their text), cut into batches of `batch_size` examples (the last row of a batch may exceed it), and the
+    batches shuffled. A part of an epoch takes its first batches.
     """
     rng = random.Random(seed)
     planned: list[list[Row]] = []
@@ -55,7 +56,7 @@ def _epoch_batches(rows: list[Row], batch_size: int, rng: random.Random) -> list
     rows = [
         row
         for start in range(0, len(rows), window)
-        for row in sorted(rows[start : start + window], key=lambda row: row.n_tokens())
+        for row in sorted(rows[start : start + window], key=lambda row: (bool(row.image), row.n_tokens()))
     ]
     batches: list[list[Row]] = [[]]
     for row in rows:

@@ -72,6 +72,7 @@ class Packed:
 
     input_ids (rows, tokens); position_ids the same, or (3, rows, tokens) where positions have three axes;
     attention_mask (rows, 1, tokens, tokens), True = may attend;
+    depths (rows, tokens), the number of tokens before each in a sequence of its own;
     keep (rows, tokens), True where logits are needed; sources (S,) index the kept logits that predict each
     answer token; labels (S,) those tokens; owners (S,) the running number of the answer a token belongs to.
     """
@@ -79,6 +80,7 @@ class Packed:
     input_ids: torch.Tensor
     position_ids: torch.Tensor
     attention_mask: torch.Tensor
+    depths: torch.Tensor
     keep: torch.Tensor
     sources: torch.Tensor
     labels: torch.Tensor
@@ -146,6 +148,7 @@ def pack(rows: Sequence[Row], inserts: Sequence[Insert], *, pad_id: int) -> Pack
         input_ids=ids,
         position_ids=_by_axis([_padded(list(axis), width, 0) for axis in by_axis]),
         attention_mask=_tree_mask(question, branch),
+        depths=_padded([draft.depths for draft in drafts], width, 0),
         keep=keep.view_as(ids),
         sources=(keep.cumsum(0) - 1)[places],
         owners=torch.tensor(owners),
@@ -186,10 +189,11 @@ def _begin(head: Sequence[int], insert: Insert) -> tuple[list[int], list[list[in
 
 @dataclass
 class _Draft:
-    """One row's tokens as lists: id, positions, question and answer branch of each; then what is scored."""
+    """One row's tokens as lists: id, positions, depth, question and branch of each; then what is scored."""
 
     ids: list[int]
     positions: list[list[int]]
+    depths: list[int]
     question: list[int]
     branch: list[int]
     sources: list[int]
@@ -199,23 +203,26 @@ class _Draft:
     @classmethod
     def of(cls, row: Row, insert: Insert) -> "_Draft":
         ids, positions, after = _begin(row.questions[0].head, insert)
-        shared = [SHARED] * len(ids)
-        draft = cls(ids, positions, shared, [*shared], [], [], [])
+        begun = len(ids)
+        shared = [SHARED] * begun
+        draft = cls(ids, positions, [*range(begun)], shared, [*shared], [], [], [])
         owner = 0
         for number, item in enumerate(row.questions):
-            draft._add(item.tail, after, number, SHARED)
-            end, last = len(draft.ids) - 1, after + len(item.tail)
+            draft._add(item.tail, after, begun, number, SHARED)
+            end, length = len(draft.ids) - 1, len(item.tail)
             for branch, answer in enumerate(item.answers):
                 start = len(draft.ids)
-                draft._add(answer[:-1], last, number, branch)  # the end token is predicted, never read
-                draft.sources += [end, *range(start, start + len(answer) - 1)]
+                read = answer[:-1]  # the last token is predicted, never read
+                draft._add(read, after + length, begun + length, number, branch)
+                draft.sources += [end, *range(start, start + len(read))]
                 draft.labels += answer
                 draft.owners += [owner] * len(answer)
                 owner += 1
         return draft
 
-    def _add(self, ids: Sequence[int], position: int, question: int, branch: int) -> None:
+    def _add(self, ids: Sequence[int], position: int, depth: int, question: int, branch: int) -> None:
         self.ids += ids
+        self.depths += range(depth, depth + len(ids))
         for axis in self.positions:
             axis += range(position, position + len(ids))
         self.question += [question] * len(ids)

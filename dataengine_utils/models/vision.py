@@ -27,6 +27,10 @@ class Picture:
     states: tuple[torch.Tensor, ...] = ()
     size: tuple[int, int] = (0, 0)
 
+    def n_tokens(self) -> int:
+        """Tokens that stand for it in the text."""
+        return len(self.insert.ids)
+
     def n_bytes(self) -> int:
         """Memory of the features."""
         return sum(state.numel() * state.element_size() for state in self.states)

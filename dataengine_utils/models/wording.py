@@ -3,6 +3,7 @@
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..errors import KitError, unknown_name
@@ -67,7 +68,7 @@ def _option_lines(options: Sequence[str], family: Family) -> str:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids: `head` ends in the one image token, `tail` ends the prompt, `answers` end in an end token.
+    """Token ids: `head` ends in the one image token, `tail` ends the prompt, `answers` end in the end mark.
 
     Without an image `head` is empty and `tail` the whole prompt.
     """
@@ -96,10 +97,16 @@ class Encoder:
         hint: str = "",
         *,
         has_image: bool = True,
+        in_training: bool = False,
     ) -> Encoded:
-        """The ids of the prompt, split after the image token, and of each answer with its end token."""
+        """The ids of the prompt, split after the image token, and of each answer with its end mark.
+
+        Evaluation and training have the same, but for the start token of a family that `starts_twice`.
+        """
         text = self._render(prompt(question, options, form, self.family, hint), True, has_image)
         ids = self._tokenise(text, special=True)
+        if self.family.starts_twice and not in_training:
+            ids = [self.processor.tokenizer.bos_token_id, *ids]
         if ids.count(self.image_token_id) != has_image:
             raise KitError(
                 f"the prompt {question!r:.60} has {ids.count(self.image_token_id)} image tokens, not "
@@ -110,15 +117,25 @@ class Encoder:
             tuple(ids[:cut]), tuple(ids[cut:]), tuple(self._answer_ids(answer) for answer in answers)
         )
 
-    @property
-    def end_id(self) -> int:
-        """The token that ends an answer: the family's, or the tokenizer's end token."""
+    @cached_property
+    def end_mark(self) -> str:
+        """The text that ends an answer, where no token stands for it alone; "" where one does."""
+        known = self.processor.tokenizer.get_added_vocab()
+        return "" if self.family.end in ("", *known) else self.family.end
+
+    @cached_property
+    def end_ids(self) -> tuple[int, ...]:
+        """The token that ends an answer: the family's or the tokenizer's; () where an `end_mark` does."""
         tokenizer = self.processor.tokenizer
-        return tokenizer.convert_tokens_to_ids(self.family.end) if self.family.end else tokenizer.eos_token_id
+        if self.end_mark:
+            return ()
+        end = self.family.end
+        return (tokenizer.convert_tokens_to_ids(end) if end else tokenizer.eos_token_id,)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of generated ids, without special tokens and outer spaces."""
-        return self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        """The reply in generated ids, without special tokens and outer spaces, up to its end mark."""
+        (text,) = self.processor.post_process_image_text_to_text([list(ids)], skip_special_tokens=True)
+        return text.strip()
 
     def _render(self, text: str, answering: bool, has_image: bool = True) -> str:
         if self.family.conversation:
@@ -135,16 +152,18 @@ class Encoder:
         return tokenizer(text, add_special_tokens=special and not twice)["input_ids"]
 
     def _answer_ids(self, answer: str) -> tuple[int, ...]:
-        """An answer's ids as they follow the prompt (" A" is not "A"), with the end token."""
+        """An answer's ids as they follow the prompt (" A" is not "A"), with the end mark."""
         if answer not in self._answers:
-            before = self._tokenise(self._assistant_sign(), special=False)
-            after = self._tokenise(self._assistant_sign() + self.family.separator + answer, special=False)
-            if after[: len(before)] != before or len(after) == len(before):
+            alone = self.family.separator is None
+            sign, gap = ("", "") if alone else (self._assistant_sign(), self.family.separator)
+            before = self._tokenise(sign, special=False)
+            after = self._tokenise(sign + gap + answer + self.end_mark, special=False)
+            if not answer or after[: len(before)] != before or len(after) == len(before):
                 raise KitError(
                     f"the tokenizer cannot separate the answer {answer!r} from its prompt; an answer "
                     "must hold at least one sign, and the family's separator must start a new token"
                 )
-            self._answers[answer] = (*after[len(before) :], self.end_id)
+            self._answers[answer] = (*after[len(before) :], *self.end_ids)
         return self._answers[answer]
 
     def _assistant_sign(self) -> str:

@@ -127,7 +127,7 @@ def _make_trainer(
             train_dataset=make_shares(batches, n_processes),
             callbacks=[log, SaveEvery(recipe.checkpoint_minutes)],
             optimizers=(make_optimiser(learner, *rates), None),
-            collate=Collator(learner, pictures.open),
+            collate=Collator(learner, pictures),
             pictures=pictures,
             log_lines=log,
             checkpoints=checkpoints,

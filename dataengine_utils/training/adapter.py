@@ -24,17 +24,23 @@ def attach_lora(
     if start is not None:
         adapter = attach_adapter(learner.model, learner.name, Path(start), trainable=True)
     else:
-        projector = [path.removeprefix("model.") for path in learner.features.projector.paths]
+        paths = [path.removeprefix("model.") for path in learner.features.projector.paths]
         config = LoraConfig(
             **lora,
             target_modules=_target_pattern(learner, targets),
-            modules_to_save=projector if train_projector else None,
+            modules_to_save=paths if train_projector else None,
         )
         with quiet():
             adapter = get_peft_model(learner.model, config)
         adapter.peft_config["default"].base_model_name_or_path = learner.name
+    projector = learner.features.projector
     if not train_projector:
-        learner.features.projector.requires_grad_(False)
+        projector.requires_grad_(False)
+    elif not any(value.requires_grad for value in projector.parameters()):
+        raise KitError(
+            f"the adapter {start} holds no projector to go on training; set train_projector to false, or "
+            "start without this adapter"
+        )
     for _, value in trained(adapter):
         value.data = value.data.float()  # small steps would be lost in bfloat16
     return adapter

@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="new folder")
     command.add_argument("--lora", choices=LORA_FORMS, default="merge", help="default: merge")
     command.add_argument("--lora-alpha", type=float, help="default: the checkpoint's own setting, else 16")
-    command.add_argument("--image-size", type=int, help="pixels; default: 448 (v2), 224 (v1)")
+    command.add_argument(
+        "--image-size", type=int, help="pixels; default: the checkpoint's own, else 448 (v2) or 224 (v1)"
+    )
     command.add_argument("--architecture", type=Path, help="JSON with sizes other than the published ones")
     command.add_argument(
         "--ignore",

@@ -14,8 +14,7 @@ class MiniGPTv2Config(PreTrainedConfig):
 
     `vision_config` is EVA-CLIP ViT-g/14 as BLIP-2 uses it: 39 blocks, 1408 wide, 16 heads, layer norms with
     eps 1e-6, biases for queries and values only. `image_token_index` may lie outside the language model's
-    vocabulary: it is never embedded. `origin` is a mark of the converted weights, so that adapters of another
-    conversion are refused. Source: minigpt4/models/minigpt_v2.py, create_eva_vit_g in eva_vit.py.
+    vocabulary: it is never embedded. Source: minigpt4/models/minigpt_v2.py, create_eva_vit_g in eva_vit.py.
     """
 
     model_type = "minigpt_v2"
@@ -31,7 +30,6 @@ class MiniGPTv2Config(PreTrainedConfig):
     patches_per_token: int = 4
     ln_vision_eps: float = 1e-5
     tie_word_embeddings: bool = False
-    origin: str = ""
 
     @property
     def n_patches(self) -> int:
@@ -71,7 +69,6 @@ class MiniGPT4Config(PreTrainedConfig):
     num_query_tokens: int = 32
     ln_vision_eps: float = 1e-5
     tie_word_embeddings: bool = False
-    origin: str = ""
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)

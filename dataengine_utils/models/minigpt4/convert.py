@@ -1,6 +1,5 @@
 """The official MiniGPT4-v2 or MiniGPT-4 files to one folder for `from_pretrained`, whole or not at all."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -28,7 +27,7 @@ from .matching import (
     vision_weights,
 )
 from .official_files import Official, gather, read_llama, read_llama_config
-from .official_keys import our_language_key, summarise
+from .official_keys import PROJECTOR, our_language_key, summarise
 from .processing import REPLY_MARKS, build_processor
 
 LORA_FORMS = ("merge", "keep")
@@ -75,11 +74,12 @@ def convert(
 
     `checkpoint` has the projector and, in v2, LoRA weights; `llama` is the language model's folder; `eva`
     is eva_vit_g.pth (None where the checkpoint has the tower too); `qformer` is BLIP-2's file for MiniGPT-4
-    (v1). `lora` is "merge", or "keep" for a peft folder `out`/adapter. `lora_alpha` is the checkpoint's own
-    setting if it tells, else 16. `image_size` is 448 (v2) or 224 (v1). `architecture` (vision_config,
-    qformer_config, num_query_tokens) is for other sizes than the published ones. Every missing key, every
-    unexpected one that is neither documented in `official_keys` nor matched by `ignore` (regular
-    expressions), and every wrong shape raises `KitError`; so do unreadable files and a full disk.
+    (v1). `lora` is "merge", or "keep" for a peft folder `out`/adapter, with the projector in it. `lora_alpha`
+    is the checkpoint's own setting if it tells, else 16; so is `image_size`, else 448 (v2) or 224 (v1).
+    `architecture` (vision_config, qformer_config, num_query_tokens) is for other sizes than the published
+    ones. Every missing key, every unexpected one that is neither documented in `official_keys` nor matched by
+    `ignore` (regular expressions), and every wrong shape raises `KitError`; so do unreadable files and a full
+    disk.
     """
     if lora not in LORA_FORMS:
         raise unknown_name("treatment of LoRA weights", lora, LORA_FORMS)
@@ -88,7 +88,9 @@ def convert(
     text_config = read_llama_config(llama)
     official = gather(checkpoint, eva, qformer)
     projector = official.tensors.get("llama_proj.weight")
-    config = choose_config(projector, text_config, image_size, architecture or {})
+    sizes = architecture or {}
+    side = image_size or sizes.get("vision_config", {}).get("image_size") or _told(official, "image_size")
+    config = choose_config(projector, text_config, side, sizes)
     matched = match(official.tensors, config, patterns)
     base = read_llama(llama, text_config)
     config.image_token_index = base.tokenizer.convert_tokens_to_ids(IMAGE_PLACEHOLDER)
@@ -102,7 +104,6 @@ def convert(
     weights = vision_weights(matched.tensors, config)
     weights |= {our_language_key(key): value for key, value in language.items()}
     check_shapes(weights, config)
-    config.origin = _mark(matched.tensors["llama_proj.weight"], adapter if lora == "merge" else None)
     conversion = Conversion(
         model_type=config.model_type,
         image_size=config.vision_config.image_size,
@@ -111,12 +112,8 @@ def convert(
         filled=matched.filled,
         lora=_lora_note(adapter, lora, told_by),
     )
-    n_bytes = sum(value.numel() * value.element_size() for value in weights.values())
-    with new_folder(out, n_bytes) as part:
-        _write_model(part, config, weights, base.tokenizer)
-        if adapter is not None and lora == "keep":
-            adapter.save(part / ADAPTER_DIR, part, str(out))
-        (part / REPORT_FILE).write_text(files.document(asdict(conversion)), encoding="utf-8")
+    kept = adapter if lora == "keep" else None
+    _write(out, config, weights, tokenizer=base.tokenizer, kept=kept, conversion=conversion)
     return conversion
 
 
@@ -144,24 +141,20 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _alpha(official: Official, given: float | None) -> tuple[float, str]:
     """LoRA's alpha and who tells it."""
-    model = official.settings.get("model")
-    told = model.get("lora_alpha") if isinstance(model, Mapping) else None
+    told = _told(official, "lora_alpha") or _told(official, "llama_lora", "lora_alpha")
     if given is not None:
         return float(given), "--lora-alpha"
-    if told is not None:
+    if told:
         return float(told), "the checkpoint's config"
     return DEFAULT_ALPHA, "the original's default"
 
 
-def _mark(projector: torch.Tensor, merged: LoraWeights | None) -> str:
-    """A mark of what tells one conversion from the next: the projector, and merged LoRA weights."""
-    tensors = [projector]
-    if merged is not None:
-        tensors += [value for pair in merged.pairs.values() for value in pair]
-    digest = hashlib.sha256(str(merged.alpha if merged else None).encode())
-    for value in tensors:
-        digest.update(value.contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+def _told(official: Official, *path: str) -> int | float | None:
+    """A number among the settings of the model that the trainer wrote beside the weights, None without it."""
+    found: Any = official.settings.get("model")
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def _lora_note(adapter: LoraWeights | None, form: str, told_by: str) -> str:
@@ -169,6 +162,26 @@ def _lora_note(adapter: LoraWeights | None, form: str, told_by: str) -> str:
         return "no LoRA weights"
     what = "merged into the language model" if form == "merge" else f"kept in {ADAPTER_DIR}/"
     return f"LoRA of rank {adapter.rank} and alpha {adapter.alpha:g} ({told_by}) {what}"
+
+
+def _write(
+    out: Path,
+    config: Config,
+    weights: Mapping[str, torch.Tensor],
+    *,
+    tokenizer: Any,
+    kept: LoraWeights | None,
+    conversion: Conversion,
+) -> None:
+    """The whole folder, or nothing."""
+    projector = {key: value for key, value in weights.items() if key.startswith(PROJECTOR)}
+    beside = [*projector.values(), *(value for pair in kept.pairs.values() for value in pair)] if kept else []
+    n_bytes = sum(value.numel() * value.element_size() for value in [*weights.values(), *beside])
+    with new_folder(out, n_bytes) as part:
+        _write_model(part, config, weights, tokenizer)
+        if kept:
+            kept.save(part / ADAPTER_DIR, projector, part, str(out))
+        (part / REPORT_FILE).write_text(files.document(asdict(conversion)), encoding="utf-8")
 
 
 def _write_model(part: Path, config: Config, weights: Mapping[str, torch.Tensor], tokenizer: Any) -> None:

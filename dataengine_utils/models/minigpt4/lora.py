@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from ...errors import KitError
 from ..checkpoint import BASE_FILE, fingerprint
-from .official_keys import lora_place, our_language_key
+from .official_keys import PROJECTOR, lora_place, our_language_key
 
 DEFAULT_ALPHA = 16.0
 """The original's (minigpt_v2.py, eval_utils.py: --lora_alpha); no checkpoint's weights tell it."""
@@ -46,24 +46,33 @@ class LoraWeights:
             )
         return merged
 
-    def save(self, folder: Path, base: Path, base_name: str) -> None:
-        """Write a peft adapter folder for the model in `base`, which will be called `base_name`."""
+    def save(
+        self, folder: Path, projector: Mapping[str, torch.Tensor], base: Path, base_name: str
+    ) -> None:
+        """Write a peft adapter folder for the model in `base`, which will be called `base_name`.
+
+        The projector (by its names in our model) is in it as well: training goes on with both, as the
+        original's does.
+        """
         names = sorted({module.rpartition(".")[2] for module in self.pairs})
         config = LoraConfig(
             r=self.rank,
             lora_alpha=int(self.alpha) if self.alpha == int(self.alpha) else self.alpha,
             lora_dropout=DROPOUT,
             target_modules=rf"model\.language_model\..*\.({'|'.join(map(re.escape, names))})",
+            modules_to_save=[PROJECTOR.split(".")[1]],
             base_model_name_or_path=base_name,
             inference_mode=True,
         )
         folder.mkdir()
         config.save_pretrained(str(folder))
-        tensors = {
-            f"base_model.model.{our_language_key(module)}.lora_{part}.weight": value.contiguous()
+        values = {
+            f"{our_language_key(module)}.lora_{part}.weight": value
             for module, pair in self.pairs.items()
             for part, value in zip("AB", pair, strict=True)
         }
+        values |= projector
+        tensors = {f"base_model.model.{key}": value.contiguous() for key, value in values.items()}
         save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
         mark = {"student": base_name, "fingerprint": fingerprint(str(base))}
         (folder / BASE_FILE).write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")

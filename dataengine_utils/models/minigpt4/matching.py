@@ -43,7 +43,10 @@ def choose_config(
     image_size: int | None,
     architecture: Mapping[str, Any],
 ) -> Config:
-    """v2 or v1, by what the projector `llama_proj.weight` (text width, feature width) reads."""
+    """v2 or v1, by what the projector `llama_proj.weight` (text width, feature width) reads.
+
+    `image_size` is by default the published one.
+    """
     if projector is None or projector.ndim != 2:
         raise KitError(
             "the checkpoint has no matrix llama_proj.weight: it is none of MiniGPT-4's; check --checkpoint"
@@ -63,8 +66,7 @@ def choose_config(
             "check --checkpoint, or give --architecture for other sizes"
         )
     joins = width_in == 4 * vision.hidden_size
-    told = architecture.get("vision_config", {}).get("image_size")
-    vision.image_size = image_size or told or (448 if joins else 224)
+    vision.image_size = image_size or (448 if joins else 224)
     side = vision.image_size // vision.patch_size
     if vision.image_size % vision.patch_size or (joins and side**2 % 4):
         raise KitError(

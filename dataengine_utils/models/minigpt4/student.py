@@ -1,4 +1,4 @@
-"""MiniGPT4-v2 as a student: importing this registers its model with transformers."""
+"""MiniGPT4-v2 and MiniGPT-4 as students: importing this registers their models with transformers."""
 
 from ..image_text import ImageTextStudent
 
