@@ -44,8 +44,8 @@ def read_list(path: Path, expected: str) -> list[Any]:
 
 
 def read_objects(path: Path, expected: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSONL file, each with its "file:line"; empty lines are passed over."""
-    for number, line in enumerate(read_text(path, expected).split("\n"), start=1):
+    """The objects of a JSONL file, line by line, each with its "file:line"; empty lines are passed over."""
+    for number, line in enumerate(_lines(path, expected), start=1):
         if line.strip():
             yield f"{path}:{number}", _parse_object(line, f"{path}:{number}", expected)
 
@@ -63,6 +63,20 @@ def read_sheet(path: Path, expected: str) -> Iterator[tuple[str, dict[str, str]]
     header = [str(name) for name in table.columns]
     for number, cells in enumerate(table.itertuples(index=False, name=None), start=2):
         yield f"{path}:{number}", dict(zip(header, map(str, cells), strict=True))
+
+
+def _lines(path: Path, expected: str) -> Iterator[str]:
+    number = 1
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except FileNotFoundError as error:
+        raise KitError(f"no file {str(path)!r}; expected {expected}") from error
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path}:{number}: byte {error.start} is not UTF-8; expected {expected}") from error
+    except OSError as error:
+        raise KitError(f"cannot read {str(path)!r} ({error.strerror}); expected {expected}") from error
 
 
 def _parse_object(line: str, where: str, expected: str) -> dict[str, Any]:

@@ -206,19 +206,28 @@ def test_visual_genome_that_is_not_whole_is_named(tmp_path):
     with pytest.raises(KitError, match="image_data.json"):
         images.load("visual_genome", path=str(tmp_path))
     (tmp_path / "image_data.json").write_text('[{"image_id": 1, "width": 4')
-    with pytest.raises(KitError, match="image_data.json:1: not JSON"):
+    with pytest.raises(KitError, match="image_data.json, entry 0, character 27: .*the file is cut off"):
         images.load("visual_genome", path=str(tmp_path))
     (tmp_path / "image_data.json").write_text('[{"image_id": 1}]')
+    with pytest.raises(KitError, match=r"entry 0 .image 1. is not in the official form .no 'url'.*width"):
+        images.load("visual_genome", path=str(tmp_path))
+    (tmp_path / "image_data.json").write_text("[]")
+    (tmp_path / "objects.json").write_text("[]")
+    with pytest.raises(KitError, match="image_data.json: no images in it"):
+        images.load("visual_genome", path=str(tmp_path))
+    image = {"image_id": 1, "url": "a/b/1.jpg", "width": 4, "height": 3}
+    (tmp_path / "image_data.json").write_text(json.dumps([image]))
+    (tmp_path / "objects.json").unlink()
     with pytest.raises(KitError, match="no annotations"):
         images.load("visual_genome", path=str(tmp_path))
-    (tmp_path / "objects.json").write_text('[{"image_id": 1, "objects": []}]')
-    with pytest.raises(KitError, match="image 1 .*not in Visual Genome's form"):
-        images.load("visual_genome", path=str(tmp_path)).record("1")
+    assert not list(tmp_path.glob("visual_genome*"))
 
 
 @pytest.mark.parametrize(("version", "n_objects"), [("v1.0.0", 52), ("v1.2.0", 40)])
-def test_real_visual_genome(shared_data, version, n_objects):
-    source = images.load("visual_genome", path=str(shared_data / "visual_genome" / version))
+def test_real_visual_genome(shared_data, tmp_path, version, n_objects):
+    folder, index = shared_data / "visual_genome" / version, tmp_path / "index.sqlite"
+    source = images.load("visual_genome", path=str(folder), index=str(index))
+    assert source.coco_id("1") == "" and source.index.unlisted == {}
     assert list(source.ids()) == ["1", "2", "3", "4", "5"]
     record = source.record("1")
     assert (record.width, record.height, record.image) == (800, 600, "VG_100K_2/1.jpg")

@@ -13,6 +13,7 @@ from ..registry import build, resolve
 SOURCES = {
     "folder": "dataengine_utils.images.folder:FolderSource",
     "visual_genome": "dataengine_utils.images.visual_genome:VisualGenome",
+    "coco": "dataengine_utils.images.coco:Coco",
     "picturebook": "dataengine_utils.images.picturebook:PicturebookSource",
 }
 
