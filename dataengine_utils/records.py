@@ -268,7 +268,7 @@ class TypeWeakness:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A part of a question type (see `clusters.find_clusters`). `n` questions of which `right` were answered; rates are shares (0..1).
+    """A part of a question type (see `clusters`): `right` of `n` questions, rates as shares (0..1).
 
     `name` is its most telling frequent terms, `confusions` the most frequent (answer, reply, count) of its
     bad cases, `question_ids` those bad cases, the most typical first.

@@ -2,8 +2,9 @@
 answers.
 """
 
+from . import free
 from .judges import Verdict
 from .truth import FORMS, is_clear, judge, known_form
 from .view import Thing, View
 
-__all__ = ["FORMS", "Thing", "Verdict", "View", "is_clear", "judge", "known_form"]
+__all__ = ["FORMS", "Thing", "Verdict", "View", "free", "is_clear", "judge", "known_form"]

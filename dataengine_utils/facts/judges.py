@@ -29,7 +29,7 @@ def _of(value: str, option: str, near: Collection[frozenset[str]] = ()) -> Verdi
     return "undecided" if any({value, option} <= group for group in near) else "contradicted"
 
 
-def _among(values: Collection[str], option: str, near: Collection[frozenset[str]]) -> Verdict:
+def among(values: Collection[str], option: str, near: Collection[frozenset[str]]) -> Verdict:
     """Judge an option by a thing's values of one kind, of which none (unknown) or several (a mixture) decide
     nothing.
     """
@@ -92,7 +92,7 @@ def clear_colour_of(view: View, facts: Facts) -> bool:
 
 
 def judge_kind_of_colour(view: View, facts: Facts, option: str) -> Verdict:
-    verdicts = {_among(t.colours, facts["colour"], NEAR_COLOURS) for t in view.called(option)}
+    verdicts = {among(t.colours, facts["colour"], NEAR_COLOURS) for t in view.called(option)}
     if "holds" in verdicts and option in view.names:
         return "holds"
     return "undecided" if verdicts - {"contradicted"} or _unplaced(view, option) else "contradicted"
@@ -104,16 +104,16 @@ def one_thing(view: View, facts: Facts) -> bool:
 
 def judge_colour(view: View, facts: Facts, option: str) -> Verdict:
     thing = _named(view, facts)
-    return _among(thing.colours, option, NEAR_COLOURS) if thing else "undecided"
+    return among(thing.colours, option, NEAR_COLOURS) if thing else "undecided"
 
 
 def judge_material(view: View, facts: Facts, option: str) -> Verdict:
     thing = _named(view, facts)
-    return _among(thing.materials, option, NEAR_MATERIALS) if thing else "undecided"
+    return among(thing.materials, option, NEAR_MATERIALS) if thing else "undecided"
 
 
 def judge_colour_at(view: View, facts: Facts, option: str) -> Verdict:
-    verdicts = {_among(thing.colours, option, NEAR_COLOURS) for thing in _in_part(view, facts["position"])}
+    verdicts = {among(thing.colours, option, NEAR_COLOURS) for thing in _in_part(view, facts["position"])}
     return "holds" if "holds" in verdicts else "undecided" if "undecided" in verdicts else "contradicted"
 
 
@@ -202,7 +202,7 @@ def clear_action(view: View, facts: Facts) -> bool:
 
 
 def judge_action(view: View, facts: Facts, option: str) -> Verdict:
-    return _among({a for _, a, _ in _acting(view, facts["subject"], "", facts["object"])}, option, NEAR_ACTS)
+    return among({a for _, a, _ in _acting(view, facts["subject"], "", facts["object"])}, option, NEAR_ACTS)
 
 
 def clear_acted_on(view: View, facts: Facts) -> bool:
@@ -230,12 +230,12 @@ def _end_of_act(view: View, ends: list[Thing], others: list[Thing], option: str)
     """Judge an option by the things at one end of the acts; what touches the other end may be one unsaid."""
     if any(thing.name == option for thing in ends):
         return "holds"
-    beside = [thing for other in others for thing in view.things if _meet(other, thing)]
+    beside = [thing for other in others for thing in view.things if meet(other, thing)]
     unsure = any(may_be_same(thing.name, option) for thing in (*beside, *ends))
     return "undecided" if unsure or not ends or _unplaced(view, option) else "contradicted"
 
 
-def _meet(one: Thing, other: Thing) -> bool:
+def meet(one: Thing, other: Thing) -> bool:
     """Whether two boxes have any area in common."""
     (x, y, w, h), (x0, y0, w0, h0) = one.box, other.box
     return min(x + w, x0 + w0) > max(x, x0) and min(y + h, y0 + h0) > max(y, y0)

@@ -119,19 +119,22 @@ class View:
 
     @cached_property
     def _phrase_text(self) -> str:
-        phrases = [*(r.phrase for r in self.record.regions), *self.record.captions]
         return " . ".join(
-            ["", *(re.sub(r"[^a-z.-]+", " ", _QUOTED.sub(" ", p).lower()) for p in phrases), ""]
+            ["", *(re.sub(r"[^a-z.-]+", " ", _QUOTED.sub(" ", phrase)) for phrase in self.phrases), ""]
         )
 
     @cached_property
     def _phrase_heads(self) -> frozenset[str]:
         return frozenset(map(head, self._phrase_text.replace(".", " ").split()))
 
+    @cached_property
+    def phrases(self) -> tuple[str, ...]:
+        """The region phrases and captions in lower case."""
+        return tuple(p.lower() for p in (*(r.phrase for r in self.record.regions), *self.record.captions))
+
     def phrases_about(self, name: str) -> list[str]:
-        """The region phrases and captions (lower case) that have a word or words in them."""
-        phrases = [*(r.phrase for r in self.record.regions), *self.record.captions]
-        return [p.lower() for p in phrases if re.search(rf"\b{re.escape(name)}\b", p.lower())]
+        """The phrases that have a word or words in them."""
+        return [phrase for phrase in self.phrases if re.search(rf"\b{re.escape(name)}\b", phrase)]
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -155,11 +158,16 @@ class View:
         return best[0] if len(best) == 1 else ""
 
     @cached_property
+    def sky_attributes(self) -> frozenset[str]:
+        """The weather words among the attributes of the place and the sky."""
+        return frozenset(a for o in self.record.objects for a in o.attributes if a in SKY_WORDS
+                         and (o.name == "sky" or (o.name in PLACE_WORDS and SKY_WORDS[a] == a)))
+
+    @cached_property
     def sky(self) -> str:
         """The weather, by the place's or sky's attributes or a phrase about the sky, if all agree; else "".
         """
-        told = {SKY_WORDS[a] for o in self.record.objects for a in o.attributes
-                if a in SKY_WORDS and (o.name == "sky" or (o.name in PLACE_WORDS and SKY_WORDS[a] == a))}
+        told = {SKY_WORDS[word] for word in self.sky_attributes}
         for phrase in (r.phrase for r in self.record.regions):
             told |= {SKY_WORDS[word.lower()] for word in _SKY.findall(phrase)}
         return told.pop() if len(told) == 1 else ""

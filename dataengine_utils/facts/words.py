@@ -14,6 +14,11 @@ _PAIRS = frozenset(("pants", "shorts", "glasses", "jeans", "scissors", "trousers
 _MASS = frozenset(("hair", "water", "grass", "sand", "snow", "paper", "bread", "dirt", "food", "clothing"))
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as one writes a long list of them."""
+    return frozenset(text.split())
+
+
 @lru_cache(maxsize=4096)
 def plural(name: str) -> str:
     """The plural of a name; only its last word changes."""
@@ -51,6 +56,12 @@ def head(name: str) -> str:
     if last.endswith("ies") and len(last) > 4:
         return f"{last[:-3]}y"
     return last[:-2] if last.endswith(("ches", "shes", "xes", "sses", "uses")) else last[:-1]
+
+
+@lru_cache(maxsize=4096)
+def singular(name: str) -> str:
+    """The name in the singular; only its last word changes."""
+    return " ".join((*name.split()[:-1], head(name)))
 
 
 @lru_cache(maxsize=4096)
