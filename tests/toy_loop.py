@@ -40,6 +40,7 @@ now.save("metrics", {"diagnose": {"overall": scores, "types": {"Colour": scores}
     "02_weakness": """
 wrong = [p for p in now.load("predictions_diagnose") if p.outcome == "wrong"]
 now.save("bad_cases", [BadCase(p.question_id, "Colour", "1", "?", ("a", "b"), "a", p.reply) for p in wrong])
+now.save("clusters", [])
 now.save("weakness", [TypeWeakness("Colour", 10, 5, 5, 0, 0.5, 0.2, 0.8, 1.0, len(wrong))])""",
     "03_sampling": """
 bad = tuple(now.load("bad_cases"))
