@@ -1,12 +1,14 @@
 """Who writes the training data: teachers by name, and what goes to and comes from them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..artifacts import JUDGE_LEDGER_FILE, LEDGER_FILE, Run
+from ..profiles import Profile
 from ..records import ImageRecord, Query, Template
-from ..registry import build
+from ..registry import build, takes
 
 TEACHERS = {
     "rules": "dataengine_utils.teachers.rules:RuleTeacher",
@@ -52,6 +54,38 @@ class Teacher(Protocol):
     def replies(self, requests: Sequence[Request]) -> Iterator[Reply]:
         """One reply a request, as they come: the order may differ from the requests'."""
         ...
+
+
+def of_run(run: Run, profile: Profile) -> Teacher:
+    """The teacher of a profile, its requests in the run's ledger, and its spend under the run's budget.
+
+    A teacher that keeps no ledger or costs nothing (one without these options) is loaded as it is.
+    """
+    of_run = {"ledger": str(run.path / LEDGER_FILE), "budget_usd": profile.budget_usd}
+    known = {name: value for name, value in of_run.items()
+             if takes("teacher", TEACHERS, profile.teacher, name)}
+    return load(profile.teacher, **{**known, **profile.teacher_options})
+
+
+def judge_of_run(run: Run, profile: Profile) -> Teacher | None:
+    """The second teacher, who judges what the annotations leave undecided, with ledger and budget of its own.
+
+    None where the profile names none.
+    """
+    if not profile.judge:
+        return None
+    judging = replace(profile, teacher=profile.judge, teacher_options=profile.judge_options,
+                      budget_usd=profile.judge_budget_usd)
+    if takes("teacher", TEACHERS, profile.judge, "ledger"):
+        own = {"ledger": str(run.path / JUDGE_LEDGER_FILE), **profile.judge_options}
+        judging = replace(judging, teacher_options=own)
+    return of_run(run, judging)
+
+
+def estimate(teacher: Teacher, requests: Sequence[Request]) -> float:
+    """The most (USD) that replies to these requests can cost; 0 for a teacher that has no price."""
+    estimate = getattr(teacher, "estimate", None)
+    return estimate(requests) if estimate else 0.0
 
 
 def load(name: str, **options: Any) -> Teacher:
