@@ -23,16 +23,21 @@ def check_layers(name: str, config: Any) -> None:
         )
 
 
+def looks_near(config: Any) -> bool:
+    """Whether some layers have a sliding window; `config` is the language model's."""
+    kinds = getattr(config, "layer_types", None)
+    return getattr(config, "sliding_window", None) is not None and (not kinds or NEAR in kinds)
+
+
 def attention_masks(config: Any, batch: Packed) -> torch.Tensor | dict[str, torch.Tensor]:
     """The batch's mask as the language model takes it: one, or one a kind of layer.
 
     A token in a layer with a sliding window of n attends to itself and the n - 1 tokens before it, counted
     along its own sequence, as in a pass over that sequence alone.
     """
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-    if window is None or (kinds and NEAR not in kinds):
+    if not looks_near(config):
         return batch.attention_mask
+    window, kinds = config.sliding_window, getattr(config, "layer_types", None)
     distance = batch.depths[:, None, :, None] - batch.depths[:, None, None, :]
     near = batch.attention_mask & (distance < window)
     return {FULL: batch.attention_mask, NEAR: near} if kinds else near

@@ -1,5 +1,6 @@
 """Transformers' image-text-to-text models as students: options ranked in one pass, greedy answers."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,18 +13,19 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from ..errors import KitError, unknown_name
 from ..records import LETTERS, Question
 from . import Choice, OpenImage
-from .attention import attention_masks, check_layers
+from .attention import attention_masks, check_layers, looks_near
 from .batches import run_batches
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
 from .packing import Packed, Row, answer_log_likelihoods, left_pad, make_rows, pack
+from .prefix import alone, places, prompts, spread
 from .vision import Frozen, FrozenFeatures, Picture
 from .wording import Encoded, Encoder, Family, form_of, shown_options
 
 NOT_SHOWN = -1e9
 """The score of an option that is missing, and so was not offered."""
 
-QUESTIONS_PER_ROW = 8
-"""Questions that share one image's tokens; longer rows would spend more on the mask than they save."""
+IMAGE_TOKENS = 576
+"""Tokens of a picture where the config does not say how many."""
 
 
 class ImageTextStudent:
@@ -77,11 +79,7 @@ class ImageTextStudent:
         would favour long options). The first of equal options wins.
         """
         encoded = [self._encode_options(question, by) for question in questions]
-        rows = make_rows(
-            [question.image for question in questions],
-            encoded,
-            max_questions=min(QUESTIONS_PER_ROW, batch_size),
-        )
+        rows = self._rows(questions, encoded, batch_size)
         scores = run_batches(rows, batch_size, self._scores, self._look(open_image))
         return [
             _choice(shown_options(question.options, self.family), values, len(question.options))
@@ -96,9 +94,13 @@ class ImageTextStudent:
         batch_size: int,
         max_new_tokens: int = 64,
     ) -> list[str]:
-        """Greedy text, in batches of like length, padded on the left; stops at the end mark."""
+        """Greedy text, in batches of like length, padded on the left; stops at the end mark.
+
+        Prompts about one image are read in one row, and each is gone on with from its part of the cache.
+        """
         encoded = [self._encode_open(question) for question in questions]
-        rows = make_rows([question.image for question in questions], encoded, max_questions=1)
+        near = looks_near(self.model.config.get_text_config())  # such a cache forgets what rows share
+        rows = self._rows(questions, encoded, 1 if near else batch_size)
         write = partial(self._generate, max_new_tokens=max_new_tokens)
         return run_batches(rows, batch_size, write, self._look(open_image))
 
@@ -113,6 +115,19 @@ class ImageTextStudent:
     def logits(self, batch: Packed, features: Frozen) -> torch.Tensor:
         """Logits (kept places, vocabulary) of a packed batch, for the frozen features of its pictures."""
         return packed_logits(self.model, batch, self.features.projector(features))
+
+    def _rows(self, questions: Sequence[Question], encoded: Sequence[Encoded], batch_size: int) -> list[Row]:
+        """Questions about one image together, in rows of at most a batch.
+
+        Each row pays its image's n tokens again, but in one long row all t tokens of text also meet in the
+        attention, masked or not. With a language model w wide (24 w^2 operations a token and layer, 4 w more
+        for each token it meets) the cheapest row holds t = sqrt(n (6 w + n)).
+        """
+        config = self.model.config
+        n = getattr(config, "image_seq_length", None) or IMAGE_TOKENS
+        most = math.isqrt(n * (6 * config.get_text_config().hidden_size + n))
+        images = [question.image for question in questions]
+        return make_rows(images, encoded, max_questions=batch_size, max_tokens=most)
 
     def _encode_options(self, question: Question, by: str) -> Encoded:
         shown = shown_options(question.options, self.family)
@@ -161,11 +176,11 @@ class ImageTextStudent:
 
     @torch.inference_mode()
     def _generate(self, rows: Sequence[Row], pictures: Sequence[Picture], max_new_tokens: int) -> list[str]:
-        prompt = left_pad(rows, [picture.insert for picture in pictures], pad_id=self.pad_id)
-        images = self.features.projector(self.features.join(pictures))
+        inserts = [picture.insert for row, picture in zip(rows, pictures, strict=True) for _ in row.keys]
+        prompt = left_pad(alone(rows), inserts, pad_id=self.pad_id)
         out = self.model.generate(
             **{name: value.to(self.device) for name, value in prompt.items()},
-            **_as_encoded(images),
+            **self._read(rows, pictures, prompt["input_ids"].shape[1]),
             **self._ends,
             max_new_tokens=max_new_tokens,
             do_sample=False,
@@ -174,6 +189,16 @@ class ImageTextStudent:
             pad_token_id=self.pad_id,
         )
         return [self.encoder.decode(reply) for reply in out[:, prompt["input_ids"].shape[1] :].tolist()]
+
+    def _read(self, rows: Sequence[Row], pictures: Sequence[Picture], width: int) -> dict[str, Any]:
+        """What `generate` needs of the pictures: their features, or all prompts read with each image once."""
+        if len(rows) == sum(len(row.keys) for row in rows):
+            return _as_encoded(self.features.projector(self.features.join(pictures)))
+        features, packed = self._pack(prompts(rows), pictures)
+        images = self.features.projector(features)
+        out = packed_output(self.model, packed.to(self.device), images, cached=True)
+        inserts = [picture.insert for picture in pictures]
+        return {"past_key_values": spread(out.past_key_values, *places(rows, inserts, width - 1))}
 
     @cached_property
     def _ends(self) -> dict[str, Any]:
@@ -189,15 +214,21 @@ def packed_logits(
     model: torch.nn.Module, batch: Packed, images: BaseModelOutputWithPooling | None
 ) -> torch.Tensor:
     """Run the model over a packed batch and its projected pictures; logits (kept places, vocabulary)."""
-    out = model(
+    return packed_output(model, batch, images).logits
+
+
+def packed_output(
+    model: torch.nn.Module, batch: Packed, images: BaseModelOutputWithPooling | None, *, cached: bool = False
+) -> Any:
+    """What the model says about a packed batch, with its cache if wanted."""
+    return model(
         input_ids=batch.input_ids,
         attention_mask=attention_masks(model.config.get_text_config(), batch),
         position_ids=batch.position_ids,
         **_as_encoded(images),
         logits_to_keep=batch.keep,
-        use_cache=False,
+        use_cache=cached,
     )
-    return out.logits
 
 
 def _as_encoded(images: BaseModelOutputWithPooling | None) -> dict[str, Any]:

@@ -58,8 +58,7 @@ class Row:
 
     def n_tokens(self) -> int:
         """Tokens of the row, counting the image as one."""
-        own = sum(len(item.tail) + sum(len(answer) - 1 for answer in item.answers) for item in self.questions)
-        return len(self.questions[0].head) + own
+        return len(self.questions[0].head) + sum(item.n_tokens() for item in self.questions)
 
     def n_answers(self) -> int:
         """Answers to score in the row."""
@@ -91,15 +90,20 @@ class Packed:
         return Packed(**{name: value.to(device) for name, value in vars(self).items()})
 
 
-def make_rows(images: Sequence[str], encoded: Sequence[Encoded], *, max_questions: int) -> list[Row]:
-    """Gather questions about one image (with the same text before it) in rows of at most `max_questions`."""
+def make_rows(
+    images: Sequence[str], encoded: Sequence[Encoded], *, max_questions: int, max_tokens: int | None = None
+) -> list[Row]:
+    """Gather questions about one image (with the same text before it) in rows of at most `max_questions`.
+
+    A row ends before its questions and answers pass `max_tokens`; one question may, alone in its row.
+    """
     groups: dict[tuple[str, tuple[int, ...], int], list[int]] = {}
     for key, (image, item) in enumerate(zip(images, encoded, strict=True)):
         groups.setdefault((image, item.head, 0 if image else key), []).append(key)
     return [
         Row(image, tuple(encoded[key] for key in part), tuple(part))
         for (image, _, _), keys in groups.items()
-        for part in _chunks(keys, max_questions)
+        for part in _chunks(keys, [encoded[key].n_tokens() for key in keys], max_questions, max_tokens)
     ]
 
 
@@ -253,5 +257,16 @@ def _padded(lists: Sequence[list[int]], width: int, value: int, *, left: bool = 
     return torch.tensor([[*first, *second] for first, second in pairs])
 
 
-def _chunks(items: list[int], size: int) -> Iterator[list[int]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _chunks(
+    items: Sequence[int], sizes: Sequence[int], most: int, max_size: int | None
+) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    total = 0
+    for item, size in zip(items, sizes, strict=True):
+        if chunk and (len(chunk) == most or (max_size is not None and total + size > max_size)):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(item)
+        total += size
+    if chunk:
+        yield chunk

@@ -77,6 +77,10 @@ class Encoded:
     tail: tuple[int, ...]
     answers: tuple[tuple[int, ...], ...]
 
+    def n_tokens(self) -> int:
+        """Tokens behind the image; the last of an answer is predicted, never read."""
+        return len(self.tail) + sum(len(answer) - 1 for answer in self.answers)
+
 
 @dataclass
 class Encoder:

@@ -12,7 +12,6 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ from dataengine_utils.models.learning import AnswerLoss, Collator, encode_exampl
 from dataengine_utils.picturebook.questions import benchmark_questions, mixture_questions
 from dataengine_utils.records import Question
 from dataengine_utils.training import attach_lora, train
+from tests.bench.sharing import bench_sharing
+from tests.bench.timing import Line, best, seconds, table
 from tests.bench.vqa import bench_vqa
 
 RATES = {
@@ -46,29 +47,6 @@ NEXT_TO_NOTHING = {
     "epochs": 1,
     "replay_samples": 0,
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One comparison: what, processor seconds of the kit and of the plain way, what is wanted."""
-
-    what: str
-    ours: float
-    plain: float
-    ratio: float
-    wanted: str
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Processor time of one call, over all threads: a busy machine does not disturb it."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def best(measure: Callable[[], float], rounds: int = 3) -> float:
-    """The quickest of several measurements."""
-    return min(measure() for _ in range(rounds))
 
 
 def bench_evaluation(name: str, questions: Sequence[Question], pictures: Callable[[str], Any]) -> Line:
@@ -194,13 +172,8 @@ def machine() -> str:
     )
 
 
-def main() -> None:
-    """Run all comparisons and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--student", default="picturebook", help="a student's name or folder")
-    parser.add_argument("--questions", type=int, default=180, help="benchmark questions to evaluate")
-    parser.add_argument("--examples", type=int, default=240, help="training examples")
-    options = parser.parse_args()
+def bench_picturebook(options: argparse.Namespace) -> str:
+    """Evaluation and training of the shipped student, as text."""
     questions = benchmark_questions("diagnose", options.questions)
     examples = [
         Example(q.image, q.question, (), q.answer, "short")
@@ -214,14 +187,35 @@ def main() -> None:
         bench_training(options.student, examples, drawn.__getitem__, quantise) for quantise in ("none", "nf4")
     ]
     four_bits, differing = bench_four_bits(options.student, questions, drawn.__getitem__)
-    print(f"Machine: {machine()}\nProcessor seconds over all threads, best of two or three\n")
-    print(f"{'comparison':<66}{'kit':>9}{'plain':>9}{'ratio':>8}  wanted")
-    for line in [*lines, four_bits]:
-        print(f"{line.what:<66}{line.ours:>8.2f}s{line.plain:>8.2f}s{line.ratio:>8.2f}  {line.wanted}")
-    print(f"\nAnswers that differ in NF4: {differing:.1%} of {len(questions)} (wanted: at most 2 %)")
-    print(f"picturebook: {len(references) / drawing:.0f} images/s drawn on one core (wanted: at least 300)")
-    print(f"\n{bench_vqa()}\n")
-    print(f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)")
+    return (
+        f"Processor seconds over all threads, best of two or three\n\n{table([*lines, four_bits])}\n\n"
+        f"Answers that differ in NF4: {differing:.1%} of {len(questions)} (wanted: at most 2 %)\n"
+        f"picturebook: {len(references) / drawing:.0f} images/s drawn on one core (wanted: at least 300)"
+    )
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "picturebook": bench_picturebook,
+    "sharing": lambda options: bench_sharing(),
+    "vqa": lambda options: str(bench_vqa()),
+    "overhead": lambda options: (
+        f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)"
+    ),
+}
+"""What is measured, by the name that `--only` takes; each gives its text."""
+
+
+def main() -> None:
+    """Run all comparisons, or those asked for, and print what they found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
+    parser.add_argument("--student", default="picturebook", help="a student's name or folder")
+    parser.add_argument("--questions", type=int, default=180, help="benchmark questions to evaluate")
+    parser.add_argument("--examples", type=int, default=240, help="training examples")
+    options = parser.parse_args()
+    print(f"Machine: {machine()}")
+    for name in options.only or PARTS:
+        print(f"\n{name}\n\n{PARTS[name](options)}", flush=True)
 
 
 if __name__ == "__main__":
