@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from . import PROJECT, __version__, files
 from .errors import KitError, unknown_name
-from .profiles import PROFILES, Profile, differences, load_profile
+from .profiles import MAY_CHANGE, PROFILES, Profile, differences, load_profile
 from .records import (
+    Act,
     BadCase,
     Cluster,
     Decision,
@@ -31,6 +32,9 @@ from .records import (
 )
 
 RUN_FILE = "run.json"
+LEDGER_FILE = "ledger.sqlite"  # every request to the teacher and its reply
+JUDGE_LEDGER_FILE = "judge_ledger.sqlite"  # those to the second teacher
+HASHES_FILE = "picture_hashes.sqlite"  # of the pictures that samples may not repeat
 _VERSIONED = ("accelerate", "bitsandbytes", "numpy", "papermill", "peft", "pillow", "torch", "transformers")
 
 
@@ -52,6 +56,8 @@ ARTIFACTS: dict[str, Artifact] = {
     "clusters": Artifact("clusters.json", Cluster, "list", "02_weakness"),
     "bad_cases": Artifact("bad_cases.jsonl", BadCase, "lines", "02_weakness"),
     "queries": Artifact("queries.jsonl", Query, "lines", "03_sampling"),
+    "session": Artifact("session.jsonl", Act, "lines", "04_prompt_optimization"),
+    "templates": Artifact("templates.json", Template, "list", "04_prompt_optimization"),
     "trials": Artifact("trials.jsonl", Trial, "lines", "04_prompt_optimization"),
     "template": Artifact("template.json", Template, "object", "04_prompt_optimization"),
     "decision": Artifact("decision.json", Decision, "object", "04_prompt_optimization"),
@@ -190,6 +196,21 @@ def open_run(path: str | Path, profile: str | Path | None = None,
         wanted = load_profile(profile or run.source, run.overrides if overrides is None else overrides)
         _check_same(run, wanted)
     return run
+
+
+def change_run(path: str | Path, overrides: Mapping[str, Any]) -> Run:
+    """Change settings of a run that began and return it; only `profiles.MAY_CHANGE`, others raise `KitError`.
+    """
+    run = open_run(path)
+    fixed = [name for name in overrides if name not in MAY_CHANGE]
+    if fixed:
+        raise KitError(f"{fixed[0]!r} of a run that began cannot be changed; these can: "
+                       f"{', '.join(MAY_CHANGE)}. For other settings start a new run in another folder")
+    settings = load_profile(run.source, {**run.overrides, **overrides})
+    understood = {name: getattr(settings, name) for name in overrides}
+    changed = Run(run.path, settings, run.source, {**run.overrides, **understood})
+    files.write_whole(run.path / RUN_FILE, _run_file(changed))
+    return changed
 
 
 def _check_same(run: Run, wanted: Profile) -> None:

@@ -12,19 +12,20 @@ from . import files, models
 from .artifacts import Run
 from .errors import KitError
 from .profiles import Profile
+from .profiles import MAY_CHANGE
 from .records import to_json
 from .stages import Step
 
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "benchmarks/__main__", "checks", "execution", "fingerprints", "grids", "kernel", "launching",
-    "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status",
-    "tables", "warm", "widgets",
+    "benchmarks/__main__", "checks", "contamination/__main__", "execution", "exports", "fingerprints", "grids",
+    "images/__main__", "kernel", "launching", "loop", "picturebook/build", "picturebook/study", "planner",
+    "plots", "report", "stages", "status", "tables", "warm", "widgets",
 }
 _TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")
 _SMALL = 16 * 2**20  # bytes: of a data file over this, name, size and time are its mark, not the content
-_NOT_SETTINGS = {"name", "iterations"}
+_NOT_SETTINGS = {"name", "iterations", *MAY_CHANGE}
 Fingerprint = dict[str, Any]
 
 

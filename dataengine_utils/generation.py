@@ -1,19 +1,20 @@
-"""From queries to samples: ask the teacher, read, check and keep every reply, and publish the accepted ones.
+"""From queries to judged replies: ask the teacher, read, check and keep every reply.
 """
 
-import hashlib
-import json
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
+
+from tqdm import tqdm
 
 from . import files
 from .artifacts import Iteration
+from .contamination import Guard, Seen
 from .errors import KitError
 from .images import ImageSource
+from .live import LiveLine
 from .prompts import parse
-from .question_types import type_id
-from .records import LETTERS, Draft, Generated, Query, Sample, Template, Trial
+from .records import Draft, Generated, Query, Sample, Template, Trial
 from .teachers import Reply, Request, Teacher
 from .verification import check
 
@@ -22,28 +23,34 @@ MAX_FAILED = 20
 
 
 def generate(queries: Sequence[Query], source: ImageSource, teacher: Teacher, template: Template, *,
-             write: Callable[[Generated], None], done: Iterable[Generated] = ()) -> list[Generated]:
+             write: Callable[[Generated], None], done: Iterable[Generated] = (),
+             earlier: Iterable[Sample] = (), guard: Guard | None = None, show: bool = False
+             ) -> list[Generated]:
     """Have the teacher answer every query; each reply ends as accepted or with the one reason why not.
 
-    `write` gets every record as it comes. `done` are the records of an interrupted run: where they still hold
-    (see `still_valid`) their queries are not asked again, and a sample like one of theirs is a duplicate.
+    The steps: read the reply, check its form, check it against the annotations, drop what repeats a sample of
+    this or an `earlier` round, drop what meets a guarded benchmark. `write` gets every record as it comes.
+    `done` are the records of an interrupted run: where they still hold (see `still_valid`) their queries are
+    not asked again. `show` draws one bar with the replies a second, the share accepted and the spend.
     Returned are all records, in the order of the queries. After `MAX_FAILED` replies with an error in a row a
     `KitError` is raised, and none of those is written.
     """
     records = {record.query_id: record for record in still_valid(done, queries, template)}
-    kept = {_content(r.image_id, r.draft) for r in records.values() if r.accepted and r.draft}
-    requests = [Request(q, source.record(q.image_id), template) for q in queries if q.id not in records]
-    with closing(_without_outage(_ask(requests, teacher), teacher.name)) as replies:
+    judge = _Judge(teacher.name, Seen(earlier), guard, records.values())
+    requests = requests_of([query for query in queries if query.id not in records], source, template)
+    bar = _Bar(len(queries), list(records.values()), teacher, show)
+    with bar, closing(_without_outage(_ask(requests, teacher), teacher.name)) as replies:
         for request, reply in replies:
-            record = _judge(request, reply, teacher.name)
-            if record.draft and record.accepted:
-                content = _content(record.image_id, record.draft)
-                if content in kept:
-                    record = _reject(record, "duplicate")
-                kept.add(content)
+            record = judge(request, reply)
             records[record.query_id] = record
             write(record)
+            bar.count(record)
     return [records[query.id] for query in queries if query.id in records]
+
+
+def requests_of(queries: Iterable[Query], source: ImageSource, template: Template) -> list[Request]:
+    """The queries with all that a teacher needs to answer them by a template."""
+    return [Request(query, source.record(query.image_id), template, source.root) for query in queries]
 
 
 def still_valid(done: Iterable[Generated], queries: Sequence[Query], template: Template) -> list[Generated]:
@@ -67,33 +74,68 @@ def try_templates(templates: Sequence[Template], queries: Sequence[Query], sourc
     """Every template on every query, template by template: the same queries, so that only the templates
     differ.
     """
-    trials = []
-    for template in templates:
-        for record in generate(queries, source, teacher, template, write=lambda record: None):
-            trials.append(
-                Trial(
-                    template.id,
-                    record.query_id,
-                    record.question_type,
-                    record.accepted,
-                    record.reason,
-                    record.draft,
-                )
-            )
-    return trials
+    return [
+        Trial(template.id, made.query_id, made.question_type, made.accepted, made.reason, made.draft)
+        for template in templates
+        for made in generate(queries, source, teacher, template, write=lambda record: None)
+    ]
 
 
-def make_samples(generated: Iterable[Generated], source: ImageSource, seed: int) -> list[Sample]:
-    """The accepted records in the published format, their options shuffled with the seed.
+class _Judge:
+    """Turns replies into records, one after the other: what repeats a kept sample is a duplicate."""
 
-    The letters of the right options are balanced over the set: their counts differ by at most one.
-    """
-    accepted = [(record, record.draft) for record in generated if record.accepted and record.draft]
-    rng = random.Random(f"letters-{seed}")
-    letters = [LETTERS[n % 4] for n in range(len(accepted))]
-    rng.shuffle(letters)
-    return [_sample(record, draft, letter, source.record(record.image_id).image, rng)
-            for (record, draft), letter in zip(accepted, letters, strict=True)]
+    def __init__(self, teacher: str, seen: Seen, guard: Guard | None, done: Iterable[Generated]):
+        self._teacher, self._seen, self._guard = teacher, seen, guard
+        for record in done:
+            if record.accepted and record.draft:
+                seen.add(record.image_id, record.draft)
+
+    def __call__(self, request: Request, reply: Reply) -> Generated:
+        query, found = request.query, parse(reply.text)
+        draft = found if isinstance(found, Draft) else None
+        reason, verdicts = check(draft, request.record, query.question_type) if draft else (str(found), {})
+        if draft and not reason:
+            reason = self._not_new(request, draft)
+        return Generated(
+            query.id, query.question_type, query.image_id, request.template.id, self._teacher,
+            reply.text or reply.error, not reason, reason, draft,
+            verdicts=verdicts, request=reply.request, usd=reply.usd, shown=reply.shown,
+        )
+
+    def _not_new(self, request: Request, draft: Draft) -> str:
+        image_id = request.query.image_id
+        met = self._guard and self._guard.hit(image_id, request.record.image, request.root,
+                                              draft.instruction, draft.options)
+        return met or ("" if self._seen.add(image_id, draft) else "duplicate")
+
+
+class _Bar:
+    """One bar over all queries: how fast replies come, how many are accepted, and what they cost."""
+
+    def __init__(self, n: int, done: Sequence[Generated], teacher: Teacher, show: bool):
+        self._n, self._n_accepted = len(done), sum(record.accepted for record in done)
+        self._progress: Callable[[], Any] | None = getattr(teacher, "progress", None)
+        self._bar = tqdm(total=n, initial=len(done), unit="query", disable=not show, file=LiveLine(),
+                         ncols=110, mininterval=0.5)
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tell()
+        self._bar.close()
+
+    def count(self, record: Generated) -> None:
+        self._n, self._n_accepted = self._n + 1, self._n_accepted + record.accepted
+        if self._bar.update():  # true when the bar was drawn anew
+            self._tell()
+
+    def _tell(self) -> None:
+        told = {"accepted": f"{self._n_accepted / self._n:.0%}"} if self._n else {}
+        if self._progress:
+            spent = self._progress().totals
+            told["USD"] = f"{spent.usd:.2f}"
+        self._bar.set_postfix(told, refresh=False)
 
 
 def _ask(requests: Sequence[Request], teacher: Teacher) -> Iterator[tuple[Request, Reply]]:
@@ -122,56 +164,3 @@ def _without_outage(replies: Iterable[tuple[Request, Reply]],
                            f"{reply.error}; replies that 05_generate has are kept. Once the teacher answers: "
                            "run the notebook again, or python -m dataengine_utils.loop resume FOLDER")
     yield from failed
-
-
-def _judge(request: Request, reply: Reply, teacher: str) -> Generated:
-    query, found = request.query, parse(reply.text)
-    draft = found if isinstance(found, Draft) else None
-    reason = check(draft, request.record, query.question_type) if draft else str(found)
-    return Generated(query.id, query.question_type, query.image_id, request.template.id, teacher,
-                     reply.text or reply.error, not reason, reason, draft)
-
-
-def _reject(record: Generated, reason: str) -> Generated:
-    return Generated(
-        record.query_id,
-        record.question_type,
-        record.image_id,
-        record.template_id,
-        record.teacher,
-        record.reply,
-        False,
-        reason,
-        record.draft,
-    )
-
-
-def _content(image_id: str, draft: Draft) -> str:
-    """What makes two samples the same: image, question and options, whatever their order and case."""
-    return json.dumps(
-        [image_id, draft.instruction.casefold(), sorted(option.casefold() for option in draft.options)]
-    )
-
-
-def _sample(record: Generated, draft: Draft, letter: str, image: str, rng: random.Random) -> Sample:
-    right = draft.options[LETTERS.index(draft.choice)]
-    options = [option for option in draft.options if option != right]
-    rng.shuffle(options)
-    options.insert(LETTERS.index(letter), right)
-    number = hashlib.sha256(f"{record.query_id}\n{_content(record.image_id, draft)}".encode()).hexdigest()[
-        :16
-    ]
-    return Sample(
-        draft.instruction,
-        draft.answer,
-        right,
-        tuple(options),
-        letter,
-        image,
-        type_id(record.question_type),
-        record.question_type,
-        record.image_id,
-        number,
-        record.query_id,
-        record.template_id,
-    )

@@ -18,11 +18,11 @@ from typing import Any
 from tqdm import tqdm
 
 from . import PROJECT, files
-from .artifacts import Run, open_run
+from .artifacts import Run, change_run, open_run
 from .checks import check_data, check_folder, check_names, check_notebooks
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
-from .profiles import PROFILES, origins, parse_overrides
+from .profiles import MAY_CHANGE, PROFILES, origins, parse_overrides
 from .stages import STAGES, Stage, Step, plan
 from .status import progress_table, steps_table
 from .warm import KernelServer
@@ -139,6 +139,8 @@ def _command_run(options: argparse.Namespace) -> None:
 
 
 def _command_resume(options: argparse.Namespace) -> None:
+    if options.set:
+        change_run(options.out, parse_overrides(options.set))
     _loop_and_report(options, None, None)
 
 
@@ -172,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field")
     resume = commands.add_parser("resume", help="go on with a run that was cut off or changed")
     resume.add_argument("out", help="the run's folder")
+    resume.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
+                        help=f"allow more or less: {', '.join(MAY_CHANGE)}")
     for command, function in ((run, _command_run), (resume, _command_resume)):
         command.set_defaults(function=function)
         command.add_argument("--iterations", type=int, metavar="N", help="turns of the loop (the profile's)")

@@ -31,6 +31,12 @@ class Profile:
     image_options: dict[str, Any] = field(default_factory=lambda: {"path": "data/visual_genome"})
     teacher: str = "openai"
     teacher_options: dict[str, Any] = field(default_factory=lambda: {"model": "gpt-4-1106-preview"})
+    budget_usd: float = 2000.0  # what the run's teacher may cost in all; it stops before that is passed
+    judge: str = ""  # a second teacher for what the annotations leave undecided; "" for none
+    judge_options: dict[str, Any] = field(default_factory=dict)
+    judge_budget_usd: float = 100.0
+    # what no sample may meet besides the sealed questions: other benchmarks and their options, by name
+    keep_out: dict[str, Any] = field(default_factory=dict)
     # the loop
     seed: int = 0
     iterations: int = 3
@@ -75,8 +81,8 @@ class Profile:
 
 PROFILES: dict[str, dict[str, Any]] = {
     "llava15": {},
-    # The paper's MiniGPT4-v2 run. `student` is a local checkpoint folder; transformers has no class that
-    # loads it, so its loader comes with its own student class and this profile waits for that.
+    # The paper's MiniGPT4-v2 run. `student` is the folder that `python -m dataengine_utils.models.minigpt4
+    # convert` writes.
     "minigpt4_v2": {
         "student": "data/minigpt4_v2", "forms": ("direct", "choice", "shuffled"), "quantise": "none",
         "lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-5, "projector_learning_rate": 1e-5,
@@ -96,12 +102,14 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 FIELDS: dict[str, Any] = {key: kind for key, kind in get_type_hints(Profile).items() if key != "name"}
+MAY_CHANGE = ("budget_usd", "judge_budget_usd")
+"""The fields of a run that may be changed once it began: they change no result."""
 _AT_LEAST = {
     "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,
     "lora_alpha": 1, "lora_dropout": 0, "learning_rate": 0, "projector_learning_rate": 0, "warmup_ratio": 0,
     "weight_decay": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
     "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0, "num_processes": 1, "dataloader_workers": 0,
-    "feature_cache_gib": 0, "checkpoint_minutes": 0,
+    "feature_cache_gib": 0, "checkpoint_minutes": 0, "budget_usd": 0, "judge_budget_usd": 0,
 }
 _ABOVE_ZERO = {"epochs"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -109,8 +117,10 @@ _AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
 # The field that names a class -> the field with that class's options: another class has other options.
 _OPTIONS_OF = {
     "benchmark": "benchmark_options", "image_source": "image_options", "teacher": "teacher_options",
+    "judge": "judge_options",
 }
-_PATHS = ("path", "images", "types")  # the options that are paths; "hub:..." in their place is none
+# The options that are paths; "hub:..." in their place is none.
+_PATHS = ("path", "images", "types", "index", "ledger", "prices")
 _SHOW = "see: python -m dataengine_utils.loop show picturebook"
 
 
@@ -267,10 +277,16 @@ def _is_path(value: Any) -> bool:
 def _resolve_paths(field: str, value: Any, folder: Path) -> Any:
     """Make the paths in a value absolute: notebooks, loop and tests do not share a working folder."""
     if field.endswith("_options"):
-        paths = {key: item for key, item in value.items() if key in _PATHS and _is_path(item)}
-        return {**value, **{key: str(folder / Path(item).expanduser()) for key, item in paths.items()}}
+        return _resolve_options(value, folder)
+    if field == "keep_out":
+        return {name: _resolve_options(options, folder) for name, options in value.items()}
     if field == "replay" and Path(value).suffix:
         return str(folder / Path(value).expanduser())
     if field == "student" and "/" in value and (folder / Path(value).expanduser()).exists():
         return str((folder / Path(value).expanduser()).resolve())
     return value
+
+
+def _resolve_options(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    paths = {key: item for key, item in options.items() if key in _PATHS and _is_path(item)}
+    return {**options, **{key: str(folder / Path(item).expanduser()) for key, item in paths.items()}}

@@ -48,6 +48,11 @@ def build(kind: str, table: Mapping[str, str], name: str, options: Mapping[str, 
     return check(kind, table, name, options)(**options)
 
 
+def takes(kind: str, table: Mapping[str, str], name: str, option: str) -> bool:
+    """Whether what `name` stands for has an option of that name."""
+    return option in inspect.signature(resolve(kind, table, name)).parameters
+
+
 def _check_options(what: str, parameters: Any, options: Mapping[str, Any]) -> None:
     allowed = [parameter.name for parameter in parameters]
     required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]

@@ -66,15 +66,15 @@ def type_table(
     table = []
     for name, row in counts.items():
         low, high = spread.interval(right[name], row["n"])
-        unrelated = 2 * row["accuracy"] * (1 - row["accuracy"])
-        share = (flipped or {}).get(name, unrelated)
+        rate = spread.rate(right[name], row["n"])
+        share = (flipped or {}).get(name, 2 * rate * (1 - rate))
         table.append(
             TypeWeakness(
                 question_type=name,
                 **row,
                 weight=weights.get(name, 0.0),
                 bad_cases=row["n"] - row["right"] if pool is None else pool[name],
-                shrunk=spread.rate(right[name], row["n"]),
+                shrunk=rate,
                 shrunk_low=low,
                 shrunk_high=high,
                 detectable=detectable_change(row["n"], share) if row["n"] else 1.0,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine_utils import files
-from dataengine_utils.artifacts import ARTIFACTS, create_run, open_run
+from dataengine_utils.artifacts import ARTIFACTS, change_run, create_run, open_run
 from dataengine_utils.errors import KitError
 from dataengine_utils.records import BadCase, Prediction, Sample, Template, TypeWeakness
 
@@ -223,3 +223,16 @@ def test_a_path_is_kept_without_detours(tmp_path):
     made = create_run(tmp_path / "notebooks" / ".." / "outputs" / "run", "picturebook")
     assert made.path == tmp_path / "outputs" / "run"
     assert open_run(tmp_path / "outputs" / ".." / "outputs" / "run").path == made.path
+
+
+def test_a_budget_may_change_in_a_run_that_began_and_nothing_else(tmp_path):
+    run = create_run(tmp_path / "run", "picturebook", overrides={"budget_usd": 5, "seed": 3})
+    changed = change_run(run.path, {"budget_usd": "20"})
+    assert changed.profile.budget_usd == 20.0 and changed.profile.seed == 3
+    assert open_run(run.path).profile == changed.profile
+    assert open_run(run.path, "picturebook", {"budget_usd": 20, "seed": 3}).overrides == changed.overrides
+    with pytest.raises(KitError, match="'seed' of a run that began cannot be changed; these can: budget_usd"):
+        change_run(run.path, {"seed": 4})
+    with pytest.raises(KitError, match="budget_usd"):
+        change_run(run.path, {"budget_usd": -1})
+    assert open_run(run.path).profile == changed.profile

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections import Counter
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 from dataengine_utils import images, prompts, teachers
 from dataengine_utils.artifacts import Iteration
 from dataengine_utils.errors import KitError
-from dataengine_utils.generation import MAX_FAILED, generate, make_samples, resume, try_templates
+from dataengine_utils.generation import MAX_FAILED, generate, resume, try_templates
 from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import LETTERS, Draft, Generated, Query
+from dataengine_utils.samples import make_samples
 from dataengine_utils.verification import REASONS
 
 SOURCE = images.load("picturebook")
@@ -211,3 +213,21 @@ def test_letters_are_balanced_whatever_the_teacher_prefers(n, seed):
     letters = Counter({letter: 0 for letter in "ABCD"})
     letters.update(s.choice_answer for s in make_samples(records, SOURCE, seed))
     assert max(letters.values()) - min(letters.values()) <= 1
+
+
+def test_a_bar_is_one_line_that_changes_in_place(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data["text/plain"])
+
+    def display(data, raw, display_id):
+        shown.append(data["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("dataengine_utils.live.sys.modules", {**sys.modules, "ipykernel": None})
+    generate(QUERIES, SOURCE, teachers.load("rules"), BASE, write=lambda record: None, show=True)
+    assert "60/60" in shown[-1] and "accepted=" in shown[-1]
+    assert not any("\r" in line or "\n" in line or "\x1b" in line for line in shown)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine_utils import benchmarks
+from dataengine_utils.bad_cases import collect_bad_cases
 from dataengine_utils.benchmarks.official import About, OfficialBenchmark, unique_ids
 from dataengine_utils.benchmarks.scoring import Verdict, credit, predict, tally, units
 from dataengine_utils.errors import KitError
 from dataengine_utils.records import Prediction, Question
 from dataengine_utils.registry import resolve
-from dataengine_utils.bad_cases import collect_bad_cases
 from dataengine_utils.weakness import change, type_table
 
 

@@ -15,11 +15,13 @@ REQUIREMENTS = (ROOT / "requirements.txt").read_text().splitlines()
 PINS = [line for line in REQUIREMENTS if line and not line.startswith("#")]
 PACKAGE_OF = {"jupyter_client": "papermill", "nbclient": "papermill", "IPython": "ipykernel",
               "yaml": "pyyaml", "PIL": "pillow", "traitlets": "ipywidgets", "sklearn": "scikit-learn",
-              "huggingface_hub": "transformers"}
+              "huggingface_hub": "transformers", "httpx2": "openai"}
 # commands, what transformers loads on our behalf, and what the CI looks at pages with
 NOT_IMPORTED = {"jupyterlab", "ruff", "accelerate", "bitsandbytes", "openpyxl", "playwright",
                 "protobuf", "sentencepiece"}
-OPTIONAL = {"datasets": {"datasets", "pyarrow"}}  # named in a comment of requirements.txt
+# named in a comment of requirements.txt: package -> what it is imported as
+OPTIONAL = {"datasets": {"datasets", "pyarrow"}, "tiktoken": {"tiktoken"}, "trl": {"trl"},
+            "fastapi": {"fastapi"}, "uvicorn": {"uvicorn"}, "bespokelabs-curator": {"bespokelabs"}}
 
 
 def pinned() -> set[str]:

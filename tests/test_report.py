@@ -6,12 +6,12 @@ import pytest
 
 from dataengine_utils import benchmarks, images
 from dataengine_utils.artifacts import create_run, open_run
+from dataengine_utils.bad_cases import collect_bad_cases, deduplicate
 from dataengine_utils.records import Decision, Draft, Generated, Prediction, Sample, Template
 from dataengine_utils.report import build_report
 from dataengine_utils.report.__main__ import main
 from dataengine_utils.report.data import changes, spread
 from dataengine_utils.sampling import sample_queries
-from dataengine_utils.bad_cases import collect_bad_cases, deduplicate
 from dataengine_utils.weakness import type_table
 
 BASE = {

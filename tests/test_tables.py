@@ -58,7 +58,7 @@ def test_settings_say_where_they_come_from(run):
 def test_plan_and_turns(run):
     shown = frame(tables.plan_table(plan(run, 1)))
     assert len(shown) == len(STAGES) + 1
-    assert shown["writes"][1] == "weakness.json, bad_cases.jsonl"
+    assert shown["writes"][1] == "weakness.json, clusters.json, bad_cases.jsonl"
     assert shown["reads"][5] == "samples.json (so far), adapter (previous)"
     run.iteration(0).save("queries", [Query("a", "Text", "1", ()), Query("b", "Text", "2", ())])
     run.iteration(1).save("metrics", {})

@@ -108,14 +108,14 @@ def test_the_shrunk_rate_helps_the_type_with_few_questions_most():
 
 
 def test_the_papers_questions_show_only_so_much():
-    """With unrelated answers: 19 points on 85 questions, under 3 on 4,649."""
+    """With unrelated answers: 20 points on 85 questions, under 3 on 4,649."""
     predictions = [
         p
         for name, percent, n in PAPER
         for p in outcomes(name, round(percent / 100 * n), n - round(percent / 100 * n))
     ]
     rows = {row.question_type: row.detectable for row in type_table(predictions)}
-    assert rows["Text Understanding"] == pytest.approx(0.19, abs=0.005)
+    assert rows["Text Understanding"] == pytest.approx(0.197, abs=0.002)
     assert rows["Instance Attributes"] == pytest.approx(0.027, abs=0.001)
     same = type_table(predictions, flipped=dict.fromkeys(rows, 0.1))
     assert all(row.detectable < rows[row.question_type] for row in same)

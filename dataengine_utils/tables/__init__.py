@@ -10,8 +10,10 @@ from .made import (
     reason_table,
     reject_table,
     rule_table,
+    spend_table,
     summary_table,
     template_table,
+    verdict_table,
 )
 from .run import (
     plan_table,
@@ -56,10 +58,12 @@ __all__ = [
     "rule_table",
     "score_table",
     "settings_table",
+    "spend_table",
     "share_table",
     "strategy_table",
     "summary_table",
     "template_table",
     "turn_table",
+    "verdict_table",
     "weakness_table",
 ]

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 from pandas.io.formats.style import Styler
 
+from ..artifacts import JUDGE_LEDGER_FILE, LEDGER_FILE, Run
 from ..instruction_data import Example
 from ..question_types import QUESTION_TYPES, type_id
 from ..records import Decision, Generated, Sample, Template, Trial
+from ..teachers.ledger import Ledger
 from .style import numbers, percent, plain, words
 
 
@@ -43,6 +46,46 @@ def acceptance_table(generated: Iterable[Generated]) -> Styler:
     return numbers({name: {"queries": len(of_type), "accepted": sum(of_type),
                             "accepted, %": percent(sum(of_type) / len(of_type))}
                      for name, of_type in sorted(verdicts.items(), key=_by_type)}, "question type")
+
+
+def verdict_table(generated: Iterable[Generated]) -> Styler:
+    """What was decided about the accepted replies, by question type: all options, some or none of them."""
+    counts: dict[str, Counter[str]] = {}
+    for reply in generated:
+        if reply.accepted:
+            counts.setdefault(reply.question_type, Counter())[_decided(reply)] += 1
+    columns = ("all options", "some options", "no option", "by a second teacher")
+    return numbers({name: {column: counts[name][column] for column in columns}
+                    for name in sorted(counts, key=lambda name: type_id(name) or 99)}, "accepted, decided")
+
+
+def _decided(reply: Generated) -> str:
+    if "second_teacher" in reply.verdicts:
+        return "by a second teacher"
+    decided = [verdict != "undecided" for verdict in reply.verdicts.get("options", {}).values()]
+    return "all options" if decided and all(decided) else "some options" if any(decided) else "no option"
+
+
+def spend_table(run: Run, generated: Iterable[Generated]) -> Styler:
+    """What the teachers of a run have cost so far, by their ledgers, and what a sample here did."""
+    rows: dict[str, dict[str, Any]] = {}
+    generated = list(generated)
+    accepted = sum(reply.accepted for reply in generated)
+    for who, file in (("teacher", LEDGER_FILE), ("second teacher", JUDGE_LEDGER_FILE)):
+        if (run.path / file).exists():
+            with closing(Ledger(run.path / file, for_reading=True)) as ledger:
+                totals, answers = ledger.totals(), [ledger.answer(reply.request) for reply in generated]
+            rows[who] = {
+                "requests": totals.requests, "answered": totals.answered, "attempts": totals.attempts,
+                "tokens in": totals.prompt_tokens, "tokens out": totals.completion_tokens,
+                "USD": f"{totals.usd:.2f}",
+            }
+            here = sum(answer.usd for answer in answers if answer)
+            if accepted and here:
+                rows[who]["USD per sample here"] = f"{here / accepted:.4f}"
+    if not rows:
+        return words([{"spend": "nothing: this teacher sends no requests"}])
+    return numbers(rows, "so far").format(na_rep="")
 
 
 def reject_table(generated: Iterable[Generated], n: int) -> Styler:

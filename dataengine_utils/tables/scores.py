@@ -60,7 +60,8 @@ def weakness_table(table: Sequence[TypeWeakness], metrics: Metrics) -> Styler:
     can show. `metrics` are those of the split that was diagnosed.
     """
     rows = {row.question_type: {
-        **_rates(vars(row)), "shrunk, %": percent(row.shrunk), "detectable": percent(row.detectable),
+        **_rates(vars(row)), "shrunk, %": percent(row.shrunk),
+        "detectable, points": percent(row.detectable) if row.detectable < 1 else "none",
         "bad cases": row.bad_cases, "weight, %": percent(row.weight)} for row in table}
     return numbers(rows, "question type", remark(metrics))
 

@@ -22,7 +22,7 @@ def numbers(rows: Mapping[str, Mapping[str, Any]], title: str, caption: str = ""
 
 def words(rows: Sequence[Mapping[str, Any]], caption: str = "") -> Styler:
     """A table of texts without row names; long ones are wrapped."""
-    wrap = "max-width: 42em; white-space: normal; overflow-wrap: anywhere; text-align: left"
+    wrap = "max-width: 42em; min-width: 5em; white-space: normal; overflow-wrap: anywhere; text-align: left"
     frame = pd.DataFrame(rows).astype(str)
     return _styled(frame, [{"selector": "td", "props": wrap}], caption).hide(axis="index")
 
