@@ -1,5 +1,4 @@
-"""`python -m tests.bench`: what evaluation and training cost against the plain way, as ratios measured in one
-run.
+"""`python -m tests.bench`: what the kit costs against the plain way, as ratios measured in one run.
 
 Nothing here passes or fails: the table says how far the kit is from the wanted ratios on the machine at hand.
 """
@@ -9,6 +8,8 @@ import contextlib
 import io
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -194,10 +195,24 @@ def bench_picturebook(options: argparse.Namespace) -> str:
     )
 
 
+def by_itself(module: str, *arguments: str) -> Callable[[argparse.Namespace], str]:
+    """A part that is a program of its own: what it prints, run in a process of its own."""
+
+    def run(options: argparse.Namespace) -> str:
+        command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.rstrip()
+
+    return run
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "picturebook": bench_picturebook,
     "sharing": lambda options: bench_sharing(),
     "vqa": lambda options: str(bench_vqa()),
+    "images": by_itself("images", "--scale", "0.02"),
+    "teacher": by_itself("teacher"),
+    "verification": by_itself("verification"),
+    "contamination": by_itself("contamination"),
     "overhead": lambda options: (
         f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)"
     ),

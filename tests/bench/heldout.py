@@ -4,7 +4,8 @@ Good samples are picturebook's own questions, which the world's exact truth conf
 teacher's (which keeps to what is clear) and half the world's writer's; each is put in a wording of
 `heldout_wordings` with its options in one of several dresses, as a draft that states no facts. A sample keeps
 its words when an error is planted, so that errors can be told apart by whether the good sample was read: the
-marked option was decided, not left "undecided".
+marked option was decided, not left "undecided". Errors are planted only in good samples that are accepted,
+so that a false alarm does not count as a catch.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from dataengine_utils.facts import free
 from dataengine_utils.picturebook import questions, truth, world
 from dataengine_utils.picturebook.annotations import image_record
 from dataengine_utils.question_types import QUESTION_TYPES
@@ -25,7 +27,9 @@ from tests.bench import planting
 from tests.bench.planting import Good, Planted
 from tests.bench.verification import good_samples
 
-GOOD, VALUES = "good samples", ("answer is not true", "wrong option may be true", "more than one meaning")
+GOOD = "good samples"
+# The reader's names of forms where they are not the world's.
+READ_AS = {"count_people": "count", "kind_of_colour": "colour_of"}
 
 
 class Words(NamedTuple):
@@ -63,7 +67,8 @@ class Miss(NamedTuple):
 @dataclass(frozen=True)
 class Row:
     """How many of a kind (or of the good samples of a form) there are, how many were rejected, and the same
-    among those whose question was read.
+    among those whose question was read and decided; of how many the question had any reading, or one as
+    another form than its own.
     """
 
     kind: str
@@ -71,6 +76,8 @@ class Row:
     rejected: int
     read: int
     rejected_read: int
+    any_reading: int
+    other_form: int
 
 
 Plant = Callable[[Case, random.Random], Planted | None]
@@ -84,19 +91,33 @@ def rows(n: int = 1800, seed: int = 0) -> list[Row]:
 def _tables(n: int, seed: int) -> tuple[list[Row], list[Case], list[Miss]]:
     rng = random.Random(f"heldout-{seed}")
     found = list(cases(n, rng))
-    misses = [Miss(GOOD, case.good.facts["form"], case.read_as, case.draft, case.good.question_type, case.reason,
-                   case.good.scene.seed) for case in found if case.reason]
-    made = [_good_row(GOOD, found)]
-    made += [_good_row(f"  {form}", [c for c in found if c.good.facts["form"] == form]) for form in truth.FORMS]
+    made = [_row(GOOD, [(case, case.reason) for case in found])]
+    made += [_row(f"  {form}", [(case, case.reason) for case in found if case.good.facts["form"] == form])
+             for form in truth.FORMS]
+    misses = [_miss(GOOD, case, case.draft, case.good.question_type, case.reason)
+              for case in found if case.reason]
     for kind, plant in PLANTS.items():
-        errors = [(case, error) for case in found if (error := plant(case, rng))]
-        told = [(case, error, _check(error.draft, case, error.question_type)[0]) for case, error in errors]
-        read = [reason for case, _, reason in told if case.decided]
-        made.append(Row(kind, len(told), sum(bool(reason) for *_, reason in told), len(read),
-                        sum(map(bool, read))))
-        misses += [Miss(kind, case.good.facts["form"], case.read_as, error.draft, error.question_type, "",
-                        case.good.scene.seed) for case, error, reason in told if case.decided and not reason]
+        errors = [(case, error) for case in found if not case.reason and (error := plant(case, rng))]
+        told = [(case, error, _checked(error.draft, case, error.question_type)) for case, error in errors]
+        made.append(_row(kind, [(case, reason) for case, _, reason in told]))
+        misses += [_miss(kind, case, error.draft, error.question_type, "")
+                   for case, error, reason in told if case.decided and not reason]
     return made, found, misses
+
+
+def _row(kind: str, told: Sequence[tuple[Case, str]]) -> Row:
+    decided = [reason for case, reason in told if case.decided]
+    return Row(kind, len(told), sum(bool(reason) for _, reason in told), len(decided), sum(map(bool, decided)),
+               sum(bool(case.read_as) for case, _ in told), sum(_is_misread(case) for case, _ in told))
+
+
+def _is_misread(case: Case) -> bool:
+    form = case.good.facts["form"]
+    return case.read_as not in ("", READ_AS.get(form, form))
+
+
+def _miss(kind: str, case: Case, draft: Draft, question_type: str, reason: str) -> Miss:
+    return Miss(kind, case.good.facts["form"], case.read_as, draft, question_type, reason, case.good.scene.seed)
 
 
 def cases(n: int, rng: random.Random) -> Iterator[Case]:
@@ -143,15 +164,15 @@ def written(draft: Draft, facts: dict[str, str], words: Words) -> Draft:
     return Draft(words.question, answer, options[LETTERS.index(draft.choice)], options, draft.choice)
 
 
-def _check(draft: Draft, case: Case, question_type: str) -> tuple[str, str, bool]:
-    return _check_draft(draft, image_record(case.good.scene.seed), question_type)
+def _checked(draft: Draft, case: Case, question_type: str) -> str:
+    return check(draft, image_record(case.good.scene.seed), question_type).reason
 
 
 def _check_draft(draft: Draft, record: ImageRecord, question_type: str) -> tuple[str, str, bool]:
-    """The check's reason, the form that the question was read as, and whether the marked option is decided."""
-    found = check(draft, record, question_type)
+    """The check's reason, the form that the question is read as, and whether the marked option is decided."""
+    found, reading = check(draft, record, question_type), free.read(draft.instruction)
     marked = found.verdicts.get("options", {}).get(draft.choice, "undecided")
-    return found.reason, found.verdicts.get("form", ""), marked != "undecided"
+    return found.reason, reading.form if reading else "", marked != "undecided"
 
 
 def _in_values(plant: planting.Plant) -> Plant:
@@ -261,11 +282,11 @@ def extra_rows(n: int = 150, seed: int = 0) -> list[Row]:
     for form in ("material", "use"):
         told = [(_check_draft(good, record, kind), _check_draft(bad, record, kind)[0])
                 for name, good, bad, record, kind in found if name == form]
-        read = [(good, bad) for good, bad in told if good[2]]
-        made.append(Row(f"{GOOD}: {form}", len(told), sum(bool(g[0]) for g, _ in told), len(read),
-                        sum(bool(g[0]) for g, _ in read)))
-        made.append(Row(f"wrong {form}", len(told), sum(bool(b) for _, b in told), len(read),
-                        sum(bool(b) for _, b in read)))
+        for name, reasons in ((f"{GOOD}: {form}", [g[0] for g, _ in told]),
+                              (f"wrong {form}", [b for _, b in told])):
+            decided = [reason for (good, _), reason in zip(told, reasons, strict=True) if good[2]]
+            made.append(Row(name, len(told), sum(map(bool, reasons)), len(decided), sum(map(bool, decided)),
+                            sum(bool(g[1]) for g, _ in told), sum(g[1] not in ("", form) for g, _ in told)))
     return made
 
 
@@ -291,19 +312,17 @@ def _extra(scene: world.Scene, form: str, kind: str, rng: random.Random
     return form, written(good, facts, words), written(bad, facts, words), record, wanted
 
 
-def _good_row(name: str, found: Sequence[Case]) -> Row:
-    return Row(name, len(found), sum(bool(case.reason) for case in found), sum(c.decided for c in found),
-               sum(bool(case.reason) and case.decided for case in found))
-
-
 def table(found: Sequence[Row]) -> str:
     """The rows as lines of text, with Wilson's interval of the share rejected at 95 %."""
-    lines = [f"{'':<28}{'n':>6}{'read':>8}{'rejected':>10}{'95 %':>18}{'of the read':>13}"]
+    lines = [f"{'':<28}{'n':>6}{'reading':>9}{'decided':>9}{'misread':>9}{'rejected':>10}{'95 %':>18}"
+             f"{'of the decided':>16}"]
     for row in found:
         low, high = wilson(row.rejected, row.n)[:2] if row.n else (0.0, 1.0)
-        lines.append(f"{row.kind:<28}{row.n:>6}{row.read / max(1, row.n):>8.1%}"
-                     f"{row.rejected / max(1, row.n):>10.1%}{f'{low:.1%} - {high:.1%}':>18}"
-                     f"{row.rejected_read / row.read if row.read else float('nan'):>13.1%}")
+        n = max(1, row.n)
+        of_read = f"{row.rejected_read / row.read:.1%}" if row.read else "-"
+        lines.append(f"{row.kind:<28}{row.n:>6}{row.any_reading / n:>9.1%}{row.read / n:>9.1%}"
+                     f"{row.other_form / n:>9.1%}{row.rejected / n:>10.1%}{f'{low:.1%} - {high:.1%}':>18}"
+                     f"{of_read:>16}")
     return "\n".join(lines)
 
 
