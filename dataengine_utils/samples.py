@@ -6,12 +6,19 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tqdm import tqdm
-
 from .images import ImageSource
 from .question_types import type_id
 from .records import LETTERS, Draft, Generated, Query, Sample
-from .verification import BLIND, Check, Judge, blind_wordings, second_opinion
+from .verification import (
+    BLIND,
+    Check,
+    Judge,
+    Opinion,
+    blind_wordings,
+    judging_prompt,
+    read_opinion,
+    second_opinion,
+)
 
 
 def second_opinions(generated: Sequence[Generated], source: ImageSource, judge: Judge) -> list[Generated]:
@@ -19,9 +26,13 @@ def second_opinions(generated: Sequence[Generated], source: ImageSource, judge: 
 
     What it contradicts is rejected. Records that have its verdict already are not asked about again.
     """
-    undecided = [record for record in generated if _is_undecided(record)]
-    judged = {record.query_id: _judged(record, source, judge)
-              for record in tqdm(undecided, unit="verdict", disable=None)}
+    undecided = [(record, record.draft) for record in generated if record.draft and _is_undecided(record)]
+    replies = judge.ask_all([
+        judging_prompt(draft, source.record(record.image_id), record.question_type)
+        for record, draft in undecided
+    ])
+    judged = {record.query_id: _judged(record, draft, read_opinion(reply))
+              for (record, draft), reply in zip(undecided, replies, strict=True)}
     return [judged.get(record.query_id, record) for record in generated]
 
 
@@ -57,10 +68,8 @@ def _is_undecided(record: Generated) -> bool:
         record.reason, record.verdicts).is_undecided
 
 
-def _judged(record: Generated, source: ImageSource, judge: Judge) -> Generated:
-    assert record.draft is not None
-    checked = second_opinion(Check(record.reason, record.verdicts), record.draft,
-                             source.record(record.image_id), record.question_type, judge)
+def _judged(record: Generated, draft: Draft, opinion: Opinion) -> Generated:
+    checked = second_opinion(Check(record.reason, record.verdicts), draft, opinion)
     return replace(record, accepted=not checked.reason, reason=checked.reason, verdicts=checked.verdicts)
 
 

@@ -503,6 +503,14 @@ def test_ask_gives_another_reply_to_the_same_question(serve, tmp_path):
     assert teacher.ask("How many?") == ""
 
 
+def test_many_prompts_are_asked_at_once_in_their_order_and_paid_once(serve, tmp_path):
+    server, teacher = serve(lambda user, attempt: (200, json.dumps({"to": user})))
+    prompts = [f"Number {n}?" for n in (3, 1, 2, 3)]
+    assert [json.loads(text)["to"] for text in teacher.ask_all(prompts)] == prompts
+    assert teacher.ask_all(prompts[:2]) == [json.dumps({"to": text}) for text in prompts[:2]]
+    assert len(server.bodies) == 3 and teacher.ask_all([]) == []
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("way", "post"), ("response_format", "xml"), ("concurrency", 0), ("attempts", 0), ("max_tokens", 0),

@@ -71,15 +71,9 @@ def test_options_that_stand_out_are_reported():
     assert [row.n for row in option_giveaways([])] == [0, 0, 0]
 
 
-class Second:
-    """A judge with a fixed reply."""
-
-    def __init__(self, **verdicts):
-        self.reply, self.prompts = json.dumps(verdicts), []
-
-    def ask(self, prompt):
-        self.prompts.append(prompt)
-        return self.reply
+def second(**verdicts):
+    """What a second teacher's reply with these verdicts is read as."""
+    return read_opinion(json.dumps(verdicts))
 
 
 @pytest.mark.parametrize(
@@ -94,11 +88,11 @@ class Second:
 )
 def test_a_second_teacher_fills_in_what_is_undecided(said, reason):
     names = {"h": "holds", "c": "contradicted", "u": "undecided"}
-    judge = Second(**{letter: names[v] for letter, v in zip("ABCD", said, strict=True)}, why="because")
+    opinion = second(**{letter: names[v] for letter, v in zip("ABCD", said, strict=True)}, why="because")
     first = check(DRAFT, RECORD, "Visual Reasoning")
     assert first.is_undecided
-    found = second_opinion(first, DRAFT, RECORD, "T", judge)
-    assert found.reason == reason and found.reason in ("", *REASONS) and len(judge.prompts) == 1
+    found = second_opinion(first, DRAFT, opinion)
+    assert found.reason == reason and found.reason in ("", *REASONS)
     assert found.verdicts["second_teacher"]["why"] == "because"
     assert found.verdicts["options"] == dict.fromkeys("ABCD", "undecided"), "the annotations' own word stays"
 
@@ -106,10 +100,10 @@ def test_a_second_teacher_fills_in_what_is_undecided(said, reason):
 def test_a_second_teacher_does_not_overrule_the_annotations():
     verdicts = {"by": "wording", "form": "x", "things": {}, "options": {
         "A": "holds", "B": "contradicted", "C": "undecided", "D": "undecided"}}  # fmt: skip
-    against = Second(A="contradicted", B="holds", C="contradicted", D="contradicted")
-    assert second_opinion(Check("", verdicts), DRAFT, RECORD, "T", against).reason == ""
-    against = Second(A="contradicted", B="holds", C="holds", D="contradicted")
-    found = second_opinion(Check("", verdicts), DRAFT, RECORD, "T", against)
+    against = second(A="contradicted", B="holds", C="contradicted", D="contradicted")
+    assert second_opinion(Check("", verdicts), DRAFT, against).reason == ""
+    against = second(A="contradicted", B="holds", C="holds", D="contradicted")
+    found = second_opinion(Check("", verdicts), DRAFT, against)
     assert found.reason == "wrong option may be true"
 
 
@@ -117,9 +111,7 @@ def test_a_second_teacher_does_not_overrule_the_annotations():
     "reply", ["", "I think A.", '{"A": "holds"}', '{"A": 1, "B": 2, "C": 3, "D": 4}', '{"A": null}', "[1]"]
 )
 def test_an_unreadable_second_teacher_changes_nothing_and_is_recorded(reply):
-    judge = Second()
-    judge.reply = reply
-    found = second_opinion(check(DRAFT, RECORD, "T"), DRAFT, RECORD, "T", judge)
+    found = second_opinion(check(DRAFT, RECORD, "T"), DRAFT, read_opinion(reply))
     assert found.reason == "" and found.verdicts["second_teacher"]["options"] == {}
 
 

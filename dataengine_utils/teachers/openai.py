@@ -176,17 +176,29 @@ class OpenAITeacher:
 
         Asked for the same again, the model gives another reply. `KitError` when every attempt failed.
         """
-        settings = replace(self._settings, schema=False, broken_again=0)
-        outcomes: list[Outcome] = []
-        with self._open_ledger() as ledger, ThreadPoolExecutor(max_workers=1) as thread:
-            run = Live(settings, ledger, self._limiter, [prompt], messages_of=_alone,
-                       emit=lambda _, outcome: outcomes.append(outcome), skip=self._asked[prompt])
-            thread.submit(asyncio.run, run.run()).result()
+        [text] = self._ask([prompt], skip=self._asked[prompt])
         self._asked[prompt] += 1
-        [outcome] = outcomes
-        if outcome.kind not in ("", "empty"):
-            raise KitError(f"the teacher gave no reply ({outcome.error}); {GO_ON}")
-        return outcome.text
+        return text
+
+    def ask_all(self, prompts: Sequence[str]) -> list[str]:
+        """The texts of the replies to prompts for JSON objects, in their order, "" where there is none.
+
+        The same prompt gets the same reply: what the ledger has is not asked again. `KitError` when every
+        attempt at one of them failed; the others' replies are in the ledger then.
+        """
+        return self._ask(prompts, skip=0)
+
+    def _ask(self, prompts: Sequence[str], skip: int) -> list[str]:
+        settings = replace(self._settings, schema=False, broken_again=0)
+        outcomes: dict[str, Outcome] = {}
+        with self._open_ledger() as ledger, ThreadPoolExecutor(max_workers=1) as thread:
+            run = Live(settings, ledger, self._limiter, list(dict.fromkeys(prompts)), messages_of=_alone,
+                       emit=outcomes.__setitem__, skip=skip)
+            thread.submit(asyncio.run, run.run()).result()
+        for outcome in outcomes.values():
+            if outcome.kind not in ("", "empty"):
+                raise KitError(f"the teacher gave no reply ({outcome.error}); {GO_ON}")
+        return [outcomes[prompt].text for prompt in prompts]
 
     def estimate(self, requests: Sequence[Request]) -> float:
         """The most (USD) that the replies to these requests can cost, without those that the ledger has.

@@ -9,7 +9,7 @@ from ..question_types import QUESTION_TYPES
 from ..records import LETTERS, Draft, ImageRecord
 from .blind import BlindWording, Giveaway, blind_wordings, option_giveaways
 from .form import FORM_REASONS, check_form, gives_away
-from .second_teacher import Judge, ask_second_teacher
+from .second_teacher import Judge, Opinion, judging_prompt, read_opinion
 
 UNTRUE, SECOND = "answer is not true", "wrong option may be true"
 BLIND = "answerable without the picture"
@@ -61,14 +61,12 @@ def check(draft: Draft, record: ImageRecord, question_type: str) -> Check:
                                                                                       question_type)
 
 
-def second_opinion(check: Check, draft: Draft, record: ImageRecord, question_type: str,
-                   judge: Judge) -> Check:
+def second_opinion(check: Check, draft: Draft, given: Opinion) -> Check:
     """The check with the verdicts of a second teacher on what the annotations left undecided.
 
     Its verdicts fill in for the undecided ones and never replace others. An unreadable reply changes nothing
-    but is recorded. One prompt goes to `judge`; what it costs is for the judge's own ledger and budget.
+    but is recorded. Its prompt is `judging_prompt`, its reply is read by `read_opinion`.
     """
-    given = ask_second_teacher(draft, record, question_type, judge)
     own = check.verdicts.get("options", {})
     options = {letter: verdict if verdict != "undecided" else given.options.get(letter, "undecided")
                for letter, verdict in {**dict.fromkeys(LETTERS[:4], "undecided"), **own}.items()}
@@ -118,6 +116,6 @@ def _verdicts(by: str, form: str, things: dict[str, Any], found: Sequence[Verdic
 
 
 __all__ = [
-    "BLIND", "BlindWording", "Check", "Giveaway", "Judge", "REASONS", "blind_wordings", "check",
-    "gives_away", "option_giveaways", "second_opinion",
+    "BLIND", "BlindWording", "Check", "Giveaway", "Judge", "Opinion", "REASONS", "blind_wordings", "check",
+    "gives_away", "judging_prompt", "option_giveaways", "read_opinion", "second_opinion",
 ]

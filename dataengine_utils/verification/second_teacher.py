@@ -2,7 +2,7 @@
 verdict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, get_args
 
 from ..facts import Verdict
@@ -30,10 +30,10 @@ _OUTPUT = (
 
 
 class Judge(Protocol):
-    """Whoever answers a prompt with a text, such as `teachers.openai.OpenAITeacher`."""
+    """Whoever answers prompts with a text, such as `teachers.openai.OpenAITeacher`."""
 
-    def ask(self, prompt: str) -> str:
-        """The text of the reply."""
+    def ask_all(self, prompts: Sequence[str]) -> list[str]:
+        """The texts of the replies, in the order of the prompts; "" where there is none."""
         ...
 
 
@@ -43,11 +43,6 @@ class Opinion(NamedTuple):
 
     options: dict[str, Verdict]
     why: str
-
-
-def ask_second_teacher(draft: Draft, record: ImageRecord, question_type: str, judge: Judge) -> Opinion:
-    """What another teacher says of every option; it is not told which of them is marked as right."""
-    return read_opinion(judge.ask(judging_prompt(draft, record, question_type)))
 
 
 def judging_prompt(draft: Draft, record: ImageRecord, question_type: str, *,
