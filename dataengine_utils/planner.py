@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .errors import KitError
-from .memory import Load, Memory, Shape, memory_of, shape_of
+from .memory import Load, Memory, Shape, memory_of, picture_load, shape_of
 from .profiles import Profile, load_profile, parse_overrides
 
 TEXT_TOKENS = 128
 """Tokens of a question and its answer; no row is counted on to be shared by two questions."""
 ANSWER_TOKENS = 32
+PICTURE = (640, 480)
+"""Width and height in pixels of the picture that is planned for; COCO's and Visual Genome's most are so."""
 ENOUGH_ROWS = 4
 """With so many sequences at once a GPU is busy: fewer are not worth being spared the recomputing."""
 
@@ -69,13 +71,17 @@ def _own(profile: Profile) -> tuple[int, int, bool]:
     return profile.train_batch_size, profile.gradient_accumulation, profile.gradient_checkpointing
 
 
-def student_shape(profile: Profile) -> Shape:
-    """The sizes of the profile's student, from its config."""
-    from .models.checkpoint import family_of_checkpoint, read_config
+def student_shape(profile: Profile, picture: tuple[int, int] = PICTURE) -> Shape:
+    """The sizes of the profile's student, and what a picture of that width and height (pixels) is to it.
+
+    Read from its config and processor.
+    """
+    from .models.checkpoint import family_of_checkpoint, read_config, read_processor
 
     config = read_config(profile.student)
-    family = family_of_checkpoint(profile.student, config)
-    return shape_of(config, family.language_model, family.projector, profile.lora_targets)
+    structure = family_of_checkpoint(profile.student, config).structure
+    load = picture_load(read_processor(profile.student), config, picture)
+    return shape_of(config, structure, profile.lora_targets, load)
 
 
 def suggestion(profile: Profile, gpu_memory_gib: float) -> str:
@@ -108,11 +114,12 @@ def _plan(
 ) -> Plan:
     load = Load(
         rows=-(-batch_size // profile.num_processes),
-        tokens=shape.image_tokens + TEXT_TOKENS,
+        tokens=shape.picture.tokens + TEXT_TOKENS,
         answers=ANSWER_TOKENS,
         lora_r=profile.lora_r,
         dropout=profile.lora_dropout > 0,
         checkpointing=again,
+        accumulating=accumulation > 1,
     )
     parts = profile.num_processes if profile.shard else 1
     memory = memory_of(
@@ -134,6 +141,14 @@ def describe(made: Plan) -> str:
     )
 
 
+def _pixels(text: str) -> tuple[int, int]:
+    """"640x480" as numbers; `ValueError` for anything else."""
+    width, height = map(int, text.lower().split("x"))
+    if width < 1 or height < 1:
+        raise ValueError(text)
+    return width, height
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     what = __doc__.partition("\n")[0]
@@ -141,14 +156,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="llava15", help="a profile's name or a YAML file")
     parser.add_argument("--gpu-memory", type=float, required=True, metavar="GIB", help="memory of one GPU")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field")
+    parser.add_argument(
+        "--picture",
+        type=_pixels,
+        default=PICTURE,
+        metavar="WIDTHxHEIGHT",
+        help="pixels of a picture, where tokens depend on it (default: 640x480)",
+    )
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile, parse_overrides(options.set))
-        shape = student_shape(profile)
+        shape = student_shape(profile, options.picture)
         own, made = (act(profile, options.gpu_memory, shape=shape) for act in (profile_plan, plan))
     except KitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    print(f"a picture of {options.picture[0]}x{options.picture[1]} pixels is {shape.picture.tokens} tokens")
     print(f"the profile's own settings take {own.memory.total:.2f} GiB: {own.settings}")
     print(f"for {options.gpu_memory:g} GiB: {describe(made)}")
     return 0 if made.fits else 2

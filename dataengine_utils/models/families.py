@@ -66,11 +66,6 @@ class Family:
         """The path of the language model."""
         return self.structure.language_model
 
-    @property
-    def projector(self) -> str:
-        """The path of the first projector."""
-        return self.structure.projectors[0]
-
 
 ANSWER_FORMATS = ("short", "direct", "choice", "shuffled", "unanswerable", "yes_no", "true_false")
 _SHORT = "Answer the question using a single word or phrase."

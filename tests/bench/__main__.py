@@ -209,6 +209,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "picturebook": bench_picturebook,
     "sharing": lambda options: bench_sharing(),
     "vqa": lambda options: str(bench_vqa()),
+    "memory": by_itself("memory"),
     "images": by_itself("images", "--scale", "0.02"),
     "teacher": by_itself("teacher"),
     "verification": by_itself("verification"),

@@ -121,12 +121,11 @@ def write(bench: Bench, empty: Measured) -> Measured:
 def _evaluate(bench: Bench, empty: Measured, work: Callable[[Sequence[Question]], object]) -> Measured:
     work(_questions(bench, empty.micro_batch, empty.per_picture))
     asked = _questions(bench, max(8, 2 * empty.micro_batch), empty.per_picture)
-    counter = WorkCounter(bench.student.model, bench.student.pad_id)
-    counter.work.pictures = len({question.image for question in asked})
-    with _watched(bench) as seen:
-        work(asked)
-    flops = counter.close().forward_flops(bench.costs(0))
-    return _filled(empty, seen, len(asked), flops)
+    with contextlib.closing(WorkCounter(bench.student.model, bench.student.pad_id)) as counter:
+        counter.work.pictures = len({question.image for question in asked})
+        with _watched(bench) as seen:
+            work(asked)
+    return _filled(empty, seen, len(asked), counter.work.forward_flops(bench.costs(0)))
 
 
 def _questions(bench: Bench, n: int, per_picture: int) -> list[Question]:
@@ -147,15 +146,14 @@ def train_steps(bench: Bench, empty: Measured) -> Measured:
     with _recomputing(learner, empty.recomputing):
         for batch in batches[:WARM_UP_STEPS]:
             step(batch)
-        counter = WorkCounter(learner.model, learner.pad_id)
-        counter.work.pictures = sum(len(batch) for batch in batches[WARM_UP_STEPS:])
-        with _watched(bench) as seen:
-            for batch in batches[WARM_UP_STEPS:]:
-                step(batch)
-        work = counter.close()
+        with contextlib.closing(WorkCounter(learner.model, learner.pad_id)) as counter:
+            counter.work.pictures = sum(len(batch) for batch in batches[WARM_UP_STEPS:])
+            with _watched(bench) as seen:
+                for batch in batches[WARM_UP_STEPS:]:
+                    step(batch)
     n = sum(len(row.keys) for batch in batches[WARM_UP_STEPS:] for row in batch)
-    done = _filled(empty, seen, n, work.training_flops(bench.costs(profile.lora_r)))
-    return dataclasses.replace(done, predicted=predict(bench, empty, counter.shapes, work))
+    done = _filled(empty, seen, n, counter.work.training_flops(bench.costs(profile.lora_r)))
+    return dataclasses.replace(done, predicted=predict(bench, empty, counter.shapes, counter.work))
 
 
 def _examples(bench: Bench, n: int, per_picture: int) -> list[Example]:
