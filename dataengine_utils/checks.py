@@ -56,8 +56,9 @@ def check_names(profile: Profile) -> None:
     """Benchmark, image source, teacher, student and strategies are known, and their options are right."""
     from . import benchmarks, images, models, teachers
     from .allocation import STRATEGIES
+    from .image_choice import IMAGE_CHOICES
     from .instruction_data import FORMS
-    from .prompts import POLICIES
+    from .ipo import check_policy
     from .similarity import vectorizer
 
     benchmarks.load(profile.benchmark, **profile.benchmark_options)
@@ -76,7 +77,8 @@ def check_names(profile: Profile) -> None:
     else:
         _check_known("strategy", [profile.strategy], STRATEGIES)
     vectorizer(profile.similarity)
-    _check_known("prompt policy", [profile.prompt_policy], POLICIES)
+    registry.resolve("image choice", IMAGE_CHOICES, profile.image_choice)
+    check_policy(profile)
     _check_known("training form", profile.forms, FORMS)
 
 

@@ -4,6 +4,7 @@
     python -m dataengine_utils.loop resume outputs/NAME
     python -m dataengine_utils.loop status outputs/NAME
     python -m dataengine_utils.loop show PROFILE
+    python -m dataengine_utils.loop ablation --strategies uniform,paper --seeds 8 --out outputs/ablation
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 from . import PROJECT, files
+from .ablation.command import add_ablation
 from .artifacts import Run, change_run, open_run
 from .checks import check_data, check_folder, check_names, check_notebooks
 from .errors import KitError
@@ -44,7 +46,7 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
     if profile is None:
         profile = open_run(out).source  # nothing is made in a folder without a run
     files.make_folder(out)
-    with _only_one(out):
+    with only_one(out):
         files.remove_strays(out)
         run = open_run(out, profile, overrides)
         steps = plan(run, _planned(run, iterations), stages)
@@ -116,7 +118,7 @@ def _read_plan(file: Path) -> int:
 
 
 @contextmanager
-def _only_one(out: Path) -> Iterator[None]:
+def only_one(out: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system frees when a loop is killed; `KitError` when it is taken."""
     import fcntl
 
@@ -167,7 +169,7 @@ def _command_show(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dataengine_utils.loop", description="Run the loop.")
-    commands = parser.add_subparsers(required=True, metavar="run | resume | status | show")
+    commands = parser.add_subparsers(required=True, metavar="run | resume | status | show | ablation")
     run = commands.add_parser("run", help="start a run, or go on with it")
     run.add_argument("--profile", default="picturebook", help=f"{', '.join(PROFILES)} or a YAML file")
     run.add_argument("--out", required=True, help="the run's folder, such as outputs/picturebook")
@@ -190,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("profile", help=f"{', '.join(PROFILES)} or a YAML file")
     show.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     show.set_defaults(function=_command_show)
+    add_ablation(commands)
     return parser
 
 
@@ -203,7 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         folder = getattr(options, "out", "")
-        go_on = f"; what is finished stays. Go on: python -m dataengine_utils.loop resume {folder}"
+        again = getattr(options, "again", f"python -m dataengine_utils.loop resume {folder}")
+        go_on = f"; what is finished stays. Go on: {again}"
         print(f"stopped{go_on if folder else ''}", file=sys.stderr)
         return 130
     except BrokenPipeError:

@@ -43,12 +43,19 @@ class Profile:
     budget: int = 80_000  # queries per iteration, one sample each where the reply passes the checks
     # choosing what to ask for
     strategy: str = "paper"  # type weights: a name of allocation.STRATEGIES
+    image_choice: str = "random"  # which images are tried first: a name of image_choice.IMAGE_CHOICES
+    image_choice_options: dict[str, Any] = field(default_factory=dict)
     in_context: int = 10  # bad cases shown to the teacher with each query
     similarity: str = "tfidf"  # how alike two bad cases are: a name of similarity.SIMILARITIES
     similarity_threshold: float = 0.9  # bad cases more alike than this are one
     # the generation prompt
-    prompt_policy: str = "keep"  # who chooses when nobody clicks
-    probe_queries: int = 60  # queries that each candidate template is tried on
+    prompt_policy: str = "keep"  # who improves it when nobody clicks: keep, rules, critic or replay:FILE
+    probe_queries: int = 60  # queries that each template is tried on
+    prompt_rounds: int = 5  # most rounds of a policy in an iteration
+    prompt_requests: int = 2000  # most requests to the teacher of a policy in an iteration
+    prompt_usd: float = 25.0  # what improving the prompt may cost in an iteration, by people too
+    prompt_test: int = 100  # fresh queries on which the templates are compared in the end; 0 for none
+    prompt_opponents: tuple[str, ...] = ("none",)  # in that comparison: none (no optimisation), gepa
     # training
     forms: tuple[str, ...] = ("direct", "choice")  # how a sample becomes training turns
     quantise: Literal["nf4", "none"] = "nf4"
@@ -70,6 +77,7 @@ class Profile:
     dataloader_workers: int = 4  # processes that open pictures ahead, for each training process
     feature_cache_gib: float = 0.0  # disk for frozen vision features in the run's folder; 0 for none
     checkpoint_minutes: float = 10.0  # between checkpoints that a killed training goes on from; 0 for none
+    report_to: str = "none"  # trackers of the training: tensorboard, wandb, mlflow, trackio, or several
     start_from: Literal["base", "last"] = "base"  # the base on all rounds' data (paper), or the last adapter
     replay: str = "data/llava_v1_5_mix665k.json"  # original instruction data mixed in
     replay_samples: int = 665_000  # 0 for none
@@ -93,7 +101,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "benchmark": "picturebook", "benchmark_options": {"diagnose": 900, "sealed": 1800},
         "image_source": "picturebook", "image_options": {},
         "teacher": "rules", "teacher_options": {},
-        "iterations": 2, "budget": 2500, "in_context": 2, "prompt_policy": "best", "probe_queries": 36,
+        "iterations": 2, "budget": 2500, "in_context": 2, "prompt_policy": "rules", "probe_queries": 36,
         "forms": ("short",), "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.0,
         "learning_rate": 1.5e-3, "projector_learning_rate": 1e-3, "epochs": 3.0, "train_batch_size": 32,
         "gradient_checkpointing": False, "dataloader_workers": 0,
@@ -106,6 +114,7 @@ MAY_CHANGE = ("budget_usd", "judge_budget_usd")
 """The fields of a run that may be changed once it began: they change no result."""
 _AT_LEAST = {
     "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,
+    "prompt_rounds": 1, "prompt_requests": 0, "prompt_usd": 0, "prompt_test": 0,
     "lora_alpha": 1, "lora_dropout": 0, "learning_rate": 0, "projector_learning_rate": 0, "warmup_ratio": 0,
     "weight_decay": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
     "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0, "num_processes": 1, "dataloader_workers": 0,
@@ -117,7 +126,7 @@ _AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
 # The field that names a class -> the field with that class's options: another class has other options.
 _OPTIONS_OF = {
     "benchmark": "benchmark_options", "image_source": "image_options", "teacher": "teacher_options",
-    "judge": "judge_options",
+    "judge": "judge_options", "image_choice": "image_choice_options",
 }
 # The options that are paths; "hub:..." in their place is none.
 _PATHS = ("path", "images", "types", "index", "ledger", "prices")
@@ -282,6 +291,8 @@ def _resolve_paths(field: str, value: Any, folder: Path) -> Any:
         return {name: _resolve_options(options, folder) for name, options in value.items()}
     if field == "replay" and Path(value).suffix:
         return str(folder / Path(value).expanduser())
+    if field == "prompt_policy" and value.startswith("replay:"):
+        return f"replay:{folder / Path(value.removeprefix('replay:')).expanduser()}"
     if field == "student" and "/" in value and (folder / Path(value).expanduser()).exists():
         return str((folder / Path(value).expanduser()).resolve())
     return value

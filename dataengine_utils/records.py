@@ -243,6 +243,46 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class RuleChange:
+    """One change to a template's rules, and why: `rule` is the rule that goes ("" where one is added), `text`
+    the rule that comes ("" where one is removed).
+    """
+
+    kind: Literal["add", "remove", "replace"]
+    rule: str
+    text: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act of a prompt session (see `ipo.Session`): one line of its journal, and never changed afterwards.
+
+    `who` acted: a reviewer's name, or "policy NAME". `text` is free text: a reviewer's words, or why a
+    template was promoted or kept. `changes` are those proposed, or the one taken, dropped or edited (before
+    and after). `template` and `samples` are what was tried, so that a journal alone is enough to replay the
+    session. `requests` to the teacher, `usd` and `seconds` are what the act took.
+    """
+
+    time: str
+    who: str
+    kind: Literal["begin", "review", "undo", "propose", "take", "edit", "drop", "try", "promote", "keep",
+                  "stop", "test", "failed"]
+    round: int
+    template_id: str = ""
+    query_id: str = ""
+    verdict: Literal["", "accept", "reject"] = ""
+    reasons: tuple[str, ...] = ()
+    text: str = ""
+    changes: tuple[RuleChange, ...] = ()
+    template: Template | None = None
+    samples: tuple[Generated, ...] = ()
+    requests: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class TypeWeakness:
     """One question type in the weakness table. Rates are shares (0..1); the interval is Wilson's at 95 %.
 

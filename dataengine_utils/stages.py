@@ -40,7 +40,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("01_evaluate", (Input("adapter", "previous"),)),
     Stage("02_weakness", (Input("predictions_diagnose", "so far"), Input("samples", "earlier"))),
     Stage("03_sampling", (Input("weakness"), Input("bad_cases"), Input("queries", "earlier"))),
-    Stage("04_prompt_optimization", (Input("queries"), Input("bad_cases"), Input("template", "previous"))),
+    Stage("04_prompt_optimization", (Input("queries"), Input("weakness"), Input("template", "previous"),
+                                     Input("templates", "previous"))),
     Stage("05_generate", (Input("queries"), Input("template"), Input("samples", "earlier"))),
     Stage("06_train", (Input("samples", "so far"), Input("adapter", "previous"))),
 )

@@ -53,6 +53,16 @@ def test_what_is_made_fits_together(run):
     assert {"Spatial Relation", "Visual Reasoning", "Text Understanding"} <= served, "the weak types"
 
 
+def test_the_policy_has_improved_the_prompt_and_says_so(run):
+    first = run.iteration(0)
+    decision, templates, session = (first.load(name) for name in ("decision", "templates", "session"))
+    assert decision.chosen_by == "policy rules" and first.load("template").id == decision.template_id
+    assert decision.acceptance[decision.template_id] > decision.acceptance[templates[0].id]
+    assert session[0].kind == "begin" and [act.text for act in session if act.kind == "test"] == [
+        "no optimisation", "this session"]
+    assert {trial.template_id for trial in first.load("trials")} == {template.id for template in templates}
+
+
 def test_weak_types_are_asked_for_more(run):
     table = {row.question_type: row for row in run.iteration(0).load("weakness")}
     assert table["Text Understanding"].weight > 3 * table["Scene Understanding"].weight

@@ -71,7 +71,7 @@ def test_instances_and_captions_make_one_record(tmp_path):
             ImageObject(11, "potted plant", (237, 143, 25, 69)),
             ImageObject(13, "cat", (7, 168, 149, 95)),
         ),
-        regions=(Region("a crowd of cat", (10, 21, 101, 50)),),
+        regions=(Region("a crowd of cats", (10, 21, 101, 50)),),
         captions=("A room with a plant.", "Two chairs."),
     )
     cat = source.record("285")

@@ -95,7 +95,7 @@ def test_the_budget_counts_what_is_under_way_at_its_worst_price(path):
         third = reserve(ledger, "c", usd=1.75)
         ledger.fail(third, "cut", "the line went dead")
         assert ledger.totals().usd == 2.0, "it may have been billed, so it counts"
-    with Ledger(path, budget_usd=2.0) as ledger, pytest.raises(BudgetReached, match="raise teacher_options"):
+    with Ledger(path, budget_usd=2.0) as ledger, pytest.raises(BudgetReached, match="allow more"):
         reserve(ledger, "d", usd=0.001)
     with Ledger(path, budget_usd=3.0) as ledger:
         reserve(ledger, "d", usd=1.0)

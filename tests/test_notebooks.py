@@ -16,7 +16,9 @@ from dataengine_utils.stages import PARAMETERS, STAGES
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("[0-9]*.ipynb"))
 PAGES = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-NOT_FIELDS = {"RUN_DIR", "ITERATION", "PROFILE", "ITERATIONS", "N_QUERIES", "BATCH_SIZE", "PREDICTIONS"}
+NOT_FIELDS = {
+    "RUN_DIR", "ITERATION", "PROFILE", "ITERATIONS", "N_QUERIES", "BATCH_SIZE", "PREDICTIONS", "REVIEWER",
+}
 SHOWS = re.compile(r"^\w*(?:_grid|_bars|_table|_counts|progress|heatmap|loss_curves?)\(", re.MULTILINE)
 HEAVY = ("models", "training")
 
@@ -116,7 +118,7 @@ def test_only_evaluation_and_training_import_torch(path):
 def test_reads_and_writes_what_the_loop_says(stage):
     path = next(path for path in NOTEBOOKS if path.stem == stage.name)
     text = "\n".join(sources(path))
-    saved = set(re.findall(r'iteration\.(?:save|append)\("(\w+)"', text))
+    saved = set(re.findall(r'iteration\.(?:save|append|path_of)\("(\w+)"', text))
     read = set(re.findall(r'(?:iteration\.load|run\.previous|run\.gather)\("(\w+)"', text))
     assert saved == set(stage.outputs)
     assert read - set(stage.outputs) <= {source.artifact for source in stage.inputs}

@@ -21,7 +21,8 @@ NOT_IMPORTED = {"jupyterlab", "ruff", "accelerate", "bitsandbytes", "openpyxl", 
                 "protobuf", "sentencepiece"}
 # named in a comment of requirements.txt: package -> what it is imported as
 OPTIONAL = {"datasets": {"datasets", "pyarrow"}, "tiktoken": {"tiktoken"}, "trl": {"trl"},
-            "fastapi": {"fastapi"}, "uvicorn": {"uvicorn"}, "bespokelabs-curator": {"bespokelabs"}}
+            "fastapi": {"fastapi"}, "uvicorn": {"uvicorn"}, "bespokelabs-curator": {"bespokelabs"},
+            "gepa": {"gepa"}}
 
 
 def pinned() -> set[str]:

@@ -52,6 +52,18 @@ SHARES = [
 ]
 LOG = [{"step": step, "loss": 2 / step, "lr": 1e-3} for step in range(1, 60)] + [{"train_seconds": 3.0}]
 
+GAINED = [
+    {"question_type": name, "share": 0.4 - i / 10, "change": change, "low": change - 4, "high": change + 4,
+     "verdict": verdict}
+    for i, (name, change, verdict) in enumerate(
+        zip(TYPES, (20.0, 1.0, -9.0, 0.0), ("higher", "", "lower", ""), strict=True))
+]  # fmt: skip
+CLUSTERS = [
+    {"question_type": name, "name": "how · many · above four", "n": 20 * i, "accuracy": 0.2 * i,
+     "low": 0.2 * i - 0.1, "high": 0.2 * i + 0.1, "type_accuracy": 0.6}
+    for i, name in enumerate(TYPES, start=1)
+]  # fmt: skip
+
 
 def replies(*reasons):
     return [
@@ -74,6 +86,9 @@ FIGURES = {
     ),
     "reasons_bars": lambda: plots.reasons_bars(replies("", "", "not true", "a very long reason " * 4)),
     "reasons_bars of nothing": lambda: plots.reasons_bars([]),
+    "gain_points": lambda: plots.gain_points(GAINED),
+    "gain_points that all could be chance": lambda: plots.gain_points(GAINED[1:2]),
+    "cluster_points": lambda: plots.cluster_points(CLUSTERS),
 }
 
 
@@ -119,6 +134,30 @@ def test_bars_have_the_records_lengths():
     bars = plots.reasons_bars(replies("", "b", "a", "a", "", "")).axes[0]
     assert [bar.get_width() for bar in bars.patches] == [3, 2, 1]
     assert [label.get_text() for label in bars.get_yticklabels()] == ["accepted", "a", "b"]
+
+
+def test_gains_stand_beside_their_shares_with_their_intervals():
+    left, right = plots.gain_points(GAINED).axes
+    assert [bar.get_width() for bar in left.patches] == [row["share"] for row in GAINED]
+    drawn = [list(line.get_xdata()) for line in right.lines]
+    assert all([row["low"], row["high"]] in drawn and [row["change"]] in drawn for row in GAINED)
+    words = [text.get_text() for text in right.get_legend().get_texts()]
+    assert words == ["higher", "lower", "chance could make it"]
+    marks = {line.get_marker() for line in right.lines if list(line.get_xdata()) in ([20.0], [-9.0], [1.0])}
+    assert marks == {"^", "v", "o"}, "told apart without colour"
+
+
+def test_clusters_stand_against_their_type():
+    axes = plots.cluster_points(CLUSTERS).axes[0]
+    inside, whole = axes.lines[-2:]
+    assert list(inside.get_xdata()) == [row["accuracy"] for row in CLUSTERS]
+    assert list(whole.get_xdata()) == [0.6] * len(CLUSTERS)
+    assert "80% of 80" in texts(axes.figure)
+
+
+def test_loss_curves_differ_without_colour():
+    curves = plots.loss_curves({"one": LOG, "two": LOG, "three": LOG}).axes[0].lines[1::2]
+    assert [line.get_linestyle() for line in curves] == ["-", "--", "-."]
 
 
 def test_dollars_in_a_caption_are_text():

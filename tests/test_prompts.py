@@ -6,29 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine_utils import images
-from dataengine_utils.errors import KitError
 from dataengine_utils.prompts import (
     PARSE_REASONS,
-    PERSON,
     ROLE,
     RULES,
     SCHEMA,
     as_data,
     base_template,
     candidate_templates,
-    choose_template,
     count_tokens,
     make_template,
     parse,
     render,
-    score_trials,
-    standing_decision,
 )
 from dataengine_utils.prompts.data import LONGEST
 from dataengine_utils.question_types import DEFINITIONS, QUESTION_TYPES, type_id
 from dataengine_utils.records import (
     BadCase,
-    Decision,
     Draft,
     ImageObject,
     ImageRecord,
@@ -37,7 +31,6 @@ from dataengine_utils.records import (
     Relation,
     Template,
     TextBox,
-    Trial,
     from_json,
     to_json,
 )
@@ -58,13 +51,6 @@ ENDINGS = (
     "⟨/facts⟩", "\u2028", "\x85", "\x00", "\x1b[2J", "\u202e", "\u200b", "﹤/facts﹥", "\ud800", "]}",
 )  # fmt: skip
 hostile = st.lists(st.sampled_from(ENDINGS) | st.text(max_size=12), max_size=6).map("".join)
-
-
-def trials(template, *accepted, verdict=""):
-    return [
-        Trial(template, f"q{n}", "T", ok, "" if ok else "skipped", None, verdict)
-        for n, ok in enumerate(accepted)
-    ]
 
 
 def query(question_type="Instance Identity", *cases):
@@ -361,40 +347,3 @@ def test_unusable_replies_have_a_reason(text, reason):
 def test_no_reply_breaks_the_reading(text):
     found = parse(text)
     assert isinstance(found, Draft) or found in PARSE_REASONS
-
-
-def test_a_persons_verdict_goes_before_the_checks():
-    scores = score_trials(
-        [
-            *trials("a", True, True, False, False),
-            *trials("b", False, verdict="accept"),
-            *trials("b", True, verdict="reject"),
-        ]
-    )
-    assert scores == {"a": 0.5, "b": 0.5}
-
-
-def test_policies():
-    tried = [*trials("base", True, False), *trials("one", True, True), *trials("two", True, True)]
-    keep, best = choose_template(tried, "base", "keep"), choose_template(tried, "base", "best")
-    assert (keep.template_id, best.template_id) == ("base", "one")
-    assert best.chosen_by == "policy best" and best.acceptance == {"base": 0.5, "one": 1.0, "two": 1.0}
-    assert (
-        choose_template([*trials("one", True), *trials("base", True)], "base", "best").template_id == "base"
-    )
-    with pytest.raises(KitError, match="unknown prompt policy 'vote'.*keep"):
-        choose_template(tried, "base", "vote")
-    with pytest.raises(KitError, match="no trial of the incumbent"):
-        choose_template(tried, "other", "best")
-
-
-def test_a_choice_by_hand_stands_while_its_template_is_tried():
-    base = base_template()
-    others = candidate_templates(base)
-    by_policy = Decision(base.id, "policy keep", "", {}, "")
-    by_hand = Decision(others[0].id, PERSON, "reads better", {}, "noon")
-    assert standing_decision(by_policy, None, [base, *others]) is by_policy
-    assert standing_decision(by_policy, by_hand, [base, *others]) is by_hand
-    assert standing_decision(by_policy, by_hand, [base]) is by_policy
-    older = Decision(others[0].id, "policy best", "", {}, "")
-    assert standing_decision(by_policy, older, [base, *others]) is by_policy

@@ -1,144 +1,42 @@
-import random
+import csv
 import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from dataengine_utils import benchmarks, images
 from dataengine_utils.artifacts import create_run, open_run
-from dataengine_utils.bad_cases import collect_bad_cases, deduplicate
-from dataengine_utils.records import Decision, Draft, Generated, Prediction, Sample, Template
+from dataengine_utils.records import Act
 from dataengine_utils.report import build_report
 from dataengine_utils.report.__main__ import main
 from dataengine_utils.report.data import changes, spread
-from dataengine_utils.sampling import sample_queries
-from dataengine_utils.weakness import type_table
-
-BASE = {
-    "Scene Understanding": 0.97,
-    "Instance Identity": 0.9,
-    "Instance Attributes": 0.75,
-    "Instance Location": 0.62,
-    "Instances Counting": 0.6,
-    "Spatial Relation": 0.25,
-    "Instance Interaction": 0.25,
-    "Visual Reasoning": 0.3,
-    "Text Understanding": 0.2,
-}
-ATTACK = '<script>alert("x")</script> & more'
-SIZES = {"benchmark_options.diagnose": 90, "benchmark_options.sealed": 180}
-
-
-def answers(questions, gain, rng):
-    """Made-up predictions: each type right as often as in BASE, and `gain` of the rest on top."""
-    for question in questions:
-        rate = BASE[question.question_type]
-        right = rng.random() < rate + gain * (1 - rate)
-        letter = question.choice if right else next(x for x in "ABCD" if x != question.choice)
-        outcome = "right" if right else "wrong" if rng.random() < 0.95 else "unparsed"
-        reply = question.options["ABCD".index(letter)] if outcome != "unparsed" else ATTACK
-        yield Prediction(question.id, question.question_type, reply, letter, outcome)
-
-
-def evaluate(iteration, benchmark, gain):
-    metrics = {}
-    for split in ("diagnose", "sealed"):
-        questions = benchmark.questions(split)
-        predictions = list(answers(questions, gain, random.Random(f"{split}{gain}")))
-        iteration.save(f"predictions_{split}", predictions)
-        metrics[split] = benchmark.score(questions, predictions)
-    iteration.save("metrics", metrics)
-
-
-def analyse(iteration, benchmark, source, budget=60):
-    predictions = iteration.load("predictions_diagnose")
-    cases = collect_bad_cases(benchmark.questions("diagnose"), predictions)
-    pool = deduplicate(cases, rng=random.Random(1))
-    table = type_table(predictions, bad_cases=pool)
-    iteration.save("weakness", table)
-    iteration.save("bad_cases", pool)
-    ids = source.ids()[:500]
-    iteration.save(
-        "queries", sample_queries(table, pool, ids, budget=budget, in_context=2, rng=random.Random(2))
-    )
-
-
-def generate(iteration):
-    template = Template(
-        "0a1b2c3d4e5f", "", "You write questions.", ("ask only about things named once", ATTACK), {}
-    )
-    tried = {template.id: 0.94, "ffeeddccbbaa": 0.81}
-    iteration.save("template", template)
-    iteration.save("decision", Decision(template.id, "policy best", "most accepted when tried", tried, ""))
-    generated, samples = [], []
-    for i, query in enumerate(iteration.load("queries")):
-        draft = Draft(
-            "What colour is the cat?", "The cat is red.", "red", ("red", "blue", "green", "black"), "A"
-        )
-        reason = ("", "", "", "", "ambiguous", "not true")[i % 6]
-        generated.append(
-            Generated(
-                query.id,
-                query.question_type,
-                query.image_id,
-                template.id,
-                "rules",
-                "{}",
-                not reason,
-                reason,
-                None if reason else draft,
-            )
-        )
-        if not reason:
-            samples.append(
-                Sample(
-                    draft.instruction,
-                    draft.answer,
-                    "red",
-                    draft.options,
-                    "A",
-                    f"picturebook:{query.image_id}",
-                    3,
-                    query.question_type,
-                    query.image_id,
-                    f"s{i}",
-                    query.id,
-                    template.id,
-                )
-            )
-    iteration.save("generated", generated)
-    iteration.save("samples", samples)
-
-
-def train(iteration):
-    rng = random.Random(iteration.number)
-    log = [
-        {"step": step, "loss": 2.2 * 0.98**step + 0.2 + rng.gauss(0, 0.05), "lr": 1e-3}
-        for step in range(1, 150)
-    ]
-    iteration.save("train_log", [*log, {"step": 149, "train_seconds": 44.0}])
+from tests.toy_run import (
+    BASE,
+    PRICE_USD,
+    SIZES,
+    TEMPLATES,
+    analyse,
+    choose,
+    evaluate,
+    generate,
+    make_run,
+    train,
+)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A made-up run of two iterations and the closing evaluation."""
-    run = create_run(
-        tmp_path_factory.mktemp("outputs") / "demo", "picturebook", overrides={**SIZES, "epochs": 2}
-    )
-    benchmark = benchmarks.load("picturebook", **run.profile.benchmark_options)
-    source = images.load("picturebook")
-    for number, gain in enumerate((0.0, 0.4, 0.6)):
-        evaluate(run.iteration(number), benchmark, gain)
-        if number < 2:
-            analyse(run.iteration(number), benchmark, source)
-            generate(run.iteration(number))
-            train(run.iteration(number))
-    return run
+    """Two iterations and the closing evaluation."""
+    return make_run(tmp_path_factory.mktemp("outputs") / "demo")
 
 
 @pytest.fixture(scope="module")
 def page(finished):
     return build_report(finished).read_text(encoding="utf-8")
+
+
+FIGURES = ["clusters", "gains", "progress", "replies", "shares_iter_00", "shares_iter_01", "training_loss"]
 
 
 class Outline(HTMLParser):
@@ -182,7 +80,9 @@ def test_the_page_is_whole_and_fetches_nothing(page):
 def test_every_picture_has_words_for_it(page):
     outline = Outline(page)
     assert outline.tags.count("img") == len([alt for alt in values(outline, "alt") if alt])
-    assert outline.tags.count("img") == 1 + 2 + 8 + 8 + 1 + 1
+    plots = [value for _, name, value in outline.attributes if name == "class" and value == "plot"]
+    assert len(plots) == len(FIGURES)
+    assert outline.tags.count("img") - len(plots) > 8 + 8, "bad cases, samples, and those of clusters"
     assert "picture not found" not in page
 
 
@@ -192,7 +92,7 @@ def test_what_models_wrote_is_text_only(page):
 
 
 def test_the_tables_hold_the_records_numbers(finished, page):
-    text = re.sub(r"<[^>]+>", " ", page)
+    text = plain(page)
     for number in range(3):
         overall = finished.iteration(number).load("metrics")["sealed"]["overall"]
         assert f"{100 * overall['accuracy']:.1f}" in text
@@ -206,6 +106,98 @@ def test_the_tables_hold_the_records_numbers(finished, page):
 def test_the_same_run_gives_the_same_bytes(finished, tmp_path):
     first = build_report(finished, tmp_path / "a.html").read_bytes()
     assert build_report(open_run(finished.path), tmp_path / "b.html").read_bytes() == first
+    figures = sorted(path.name for path in (tmp_path / "a_figures").iterdir())
+    assert figures == sorted(f"{name}.{form}" for name in FIGURES for form in ("csv", "png", "svg"))
+    for name in figures:
+        one, other = (tmp_path / f"{page}_figures" / name for page in "ab")
+        assert one.read_bytes() == other.read_bytes(), name
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_figure_lies_beside_the_page_with_its_numbers(finished, page):
+    folder = finished.path / "figures"
+    for name in FIGURES:
+        with Image.open(folder / f"{name}.png") as picture:
+            assert picture.width > 800 and picture.format == "PNG"
+        assert "<svg" in (folder / f"{name}.svg").read_text(encoding="utf-8")
+    progress = rows_of(folder / "progress.csv")
+    assert len(progress) == 3 * (len(BASE) + 1)
+    for row in progress:
+        scores = finished.iteration(int(row["iteration"])).load("metrics")["sealed"]
+        kind = row["question_type"]
+        expected = scores["overall"] if kind == "all" else scores["types"][kind]
+        assert int(row["right"]) == expected["right"]
+        assert float(row["accuracy"]) == pytest.approx(expected["accuracy"], abs=1e-6)
+    n_samples = sum(len(finished.iteration(number).load("samples")) for number in (0, 1))
+    assert sum(int(row["samples"]) for row in rows_of(folder / "gains.csv")) == n_samples
+
+
+def test_figures_of_an_older_page_do_not_stay(finished, tmp_path):
+    (tmp_path / "page_figures").mkdir()
+    (tmp_path / "page_figures" / "old.png").write_text("")
+    build_report(finished, tmp_path / "page.html")
+    assert not (tmp_path / "page_figures" / "old.png").exists()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def plain(page):
+    """The words of a page, without its tags."""
+    body = page[page.index("<body>") :]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_clusters_show_bad_cases_of_their_own(finished, page):
+    found = finished.iteration(1).load("clusters")
+    assert found, "the made-up answers have clusters"
+    assert f"{found[0].question_type}: {found[0].name}" in plain(page)
+    assert f"{found[0].right} of {found[0].n}" in plain(page)
+
+
+def test_a_run_without_clusters_says_so(finished, tmp_path):
+    run = create_run(tmp_path / "run", "picturebook", overrides=SIZES)
+    run.iteration(0).save("clusters", [])
+    assert "No type has enough bad cases" in build_report(run).read_text(encoding="utf-8")
+
+
+def test_every_template_tried_stands_with_its_share_and_what_changed(page):
+    text = plain(page)
+    first, second = (template.id for template in TEMPLATES)
+    assert f"0 {first} – – chosen 12 75.0 46.8 to 91.1" in text
+    assert f"0 {second} {first} + counting 12 100.0" in text
+    assert f"Changed since {first} added, rule: count to six at most" in text
+
+
+def test_a_prompt_session_stands_with_its_reviewers_and_its_price(finished, tmp_path):
+    run = create_run(tmp_path / "run", "picturebook", overrides=SIZES)
+    iteration, samples = run.iteration(0), tuple(finished.iteration(0).load("generated")[:6])
+    acts = [
+        Act("t1", "policy rules", "begin", 1, TEMPLATES[0].id, template=TEMPLATES[0], samples=samples,
+            requests=6, usd=0.25, seconds=3.0),
+        Act("t2", "Ada", "review", 1, TEMPLATES[0].id, samples[0].query_id, "reject", ("wrong type",)),
+        Act("t3", "Ada", "keep", 2, TEMPLATES[0].id),
+        Act("t4", "policy rules", "test", 2, TEMPLATES[0].id, text="nobody's", samples=samples, usd=9.0),
+    ]  # fmt: skip
+    iteration.save("session", acts)
+    iteration.save("decision", finished.iteration(0).load("decision"))
+    text = plain(build_report(run).read_text(encoding="utf-8"))
+    assert "0 policy rules, Ada 1 wrong type 1 2 6 0.25 3" in text
+    assert f"0 nobody&#x27;s {TEMPLATES[0].id} 6 66.7" in text
+
+
+def test_spend_comes_from_the_ledger(tmp_path, page):
+    assert "the teacher rules keeps no ledger" in plain(page)
+    run = make_run(tmp_path / "paid", is_paid=True, gains=(0.0, 0.3))
+    text = plain(build_report(run).read_text(encoding="utf-8"))
+    n = len(run.iteration(0).load("generated"))
+    accepted = len(run.iteration(0).load("samples"))
+    usd = n * PRICE_USD
+    assert f"teacher {n} {n} 0 {800 * n:,} {120 * n:,} {usd:.2f} 0.00" in text
+    assert f"0 {n} {accepted} {usd:.2f} {usd / accepted:.4f}" in text
+    assert "points per USD" in text
 
 
 @pytest.mark.parametrize("stage", range(5))
@@ -216,7 +208,7 @@ def test_a_run_at_any_stage_has_a_report_that_names_what_comes_next(tmp_path, st
     steps = [
         lambda: evaluate(iteration, benchmark, 0.0),
         lambda: analyse(iteration, benchmark, images.load("picturebook")),
-        lambda: generate(iteration),
+        lambda: (choose(iteration), generate(iteration)),
         lambda: train(iteration),
     ]
     for step in steps[:stage]:

@@ -117,7 +117,10 @@ def test_any_text_can_be_read_and_judged(text):
         ("the red car parked on the street", Phrase("car", ("red",), True)),
         ("the car shown in the picture", Phrase("car")),
         ("the man's shirt", Phrase("shirt", (), True)),
-        ("her parking meter", Phrase("parking meter", (), True)),
+        ("her parking meter", None),
+        ("the horse the man is riding", None),
+        ("another dog", None),
+        ("the dog next to the woman's umbrella", Phrase("dog", (), True)),
         ("two dogs", Phrase("dogs", (), True)),
         ("the building", Phrase("building")),
         ("man running", Phrase("man", (), True)),
@@ -184,7 +187,7 @@ def test_looks():
     assert verdicts(scene(cat, phrases=["a red cat"]), asked, "red") == ["u"], "a phrase says otherwise"
     assert verdicts(scene(cat), "What colour is the ball?", "red and white", "red", "blue") == ["h", "u", "c"]
     assert verdicts(scene(cat), "What is the table made of?", "Wood.", "metal", "stuff") == ["h", "c", "u"]
-    assert verdicts(scene(cat), "What color is the cat on the sofa?", "gray", "red") == ["u", "c"]
+    assert verdicts(scene(cat), "What color is the cat on the sofa?", "gray", "red") == ["u", "u"]
     two = [*cat, ("cat", (200, 200, 40, 40), "black")]
     assert verdicts(scene(two), asked, "gray", "black", "red") == ["h", "h", "c"], "two right options"
     assert verdicts(scene(cat), "Is the cat gray?", "Yes", "No", "Perhaps") == ["h", "c", "u"]
@@ -242,7 +245,7 @@ def test_texts():
 def test_the_whole_picture():
     beach = scene([("beach", (0, 0, 300, 300), "cloudy")])
     assert verdicts(beach, "Where was this photo taken?", "At the beach", "park", "here") == ["h", "c", "u"]
-    assert verdicts(beach, "What is the weather like?", "Cloudy.", "rainy", "fine") == ["h", "c", "u"]
+    assert verdicts(beach, "What is the weather like?", "Cloudy.", "rainy", "sunny") == ["h", "u", "c"]
     corner = scene([("beach", (0, 200, 300, 100))], phrases=["a cloudy sky"])
     assert verdicts(corner, "What place is this?", "beach", "park") == ["h", "u"], "the place of a part of it"
     assert verdicts(corner, "How is the weather?", "cloudy", "sunny") == ["h", "u"]

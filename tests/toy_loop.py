@@ -49,6 +49,8 @@ now.save("queries", [Query(digest(weak, bad, n), "Colour", str(n), bad) for n in
     "04_prompt_optimization": """
 parent = before.load("template").id if before else ""
 template = Template(digest(now.load("queries"), parent), parent, "role", ("rule",), {})
+now.save("session", [])
+now.save("templates", [template])
 now.save("trials", [])
 now.save("template", template)
 now.save("decision", Decision(template.id, "policy keep", "", {}, ""))""",

@@ -120,6 +120,32 @@ ANIMATE = PERSONS | frozenset((*ANIMALS, *_names("""
     seagull
 """)))
 
+# What a thing is called by its kind: whatever is a horse is an animal.
+KINDS_OF = {kind: frozenset(names) for kind, names in {
+    "person": PERSONS, "human": PERSONS, "animal": ANIMATE - PERSONS, "creature": ANIMATE - PERSONS,
+    "adult": {"man", "woman", "lady", "gentleman"}, "kid": {"child", "boy", "girl"},
+    "child": {"boy", "girl", "kid", "toddler", "baby"},
+    "vehicle": {*VEHICLES, "truck", "train", "motorcycle", "airplane", "van", "tractor", "bike",
+    "helicopter"},
+    "furniture": {"chair", "table", "desk", "couch", "bed", "bench", "shelf", "cabinet", "stool", "wardrobe"},
+    "plant": {"tree", "flower", "bush"}, "toy": {"kite", "ball", "doll"}, "pet": {"cat", "dog"},
+    "automobile": {"car"}, "bike": {"bicycle"}, "guy": {"man"}, "lady": {"woman"}, "sofa": {"couch"},
+    "couch": {"sofa"}, "plane": {"airplane"}, "airplane": {"plane"}, "television": {"tv"},
+    "tv": {"television"},
+    "phone": {"telephone", "cellphone"}, "telephone": {"phone"}, "cup": {"mug"},
+}.items()}
+# What carries words, so that "What does it say?" asks for them.
+BEARERS = frozenset(_names("""
+    sign, signs, billboard, board, poster, banner, label, plate, placard, signboard, plaque, sticker, jersey,
+    shirt, newspaper, menu, awning, package, letter, logo, bus, truck, van, book, magazine, bottle, can, cap
+"""))
+# What shows pictures or the reflection of things: they are not there themselves.
+DEPICTS = BEARERS | frozenset(_names("""
+    screen, monitor, tv, television, painting, mirror, phone, laptop, computer, t-shirt, flag, mug, card,
+    page,
+    cover, tablet, canvas, photo, photograph, reflection, drawing, display
+"""))
+
 # What people wear: where it is named, a colour said of a person is not that of the clothes.
 _DRESS = [family for family in FAMILIES if "shirt" in family or "pants" in family]
 CLOTHES = frozenset(name for family in _DRESS for name in family) - {"top"}
@@ -135,10 +161,24 @@ STUFF = frozenset(_names("""
     grass, sand, snow, paper, bread, dirt, food, clothing, wood
 """))
 
+# Nouns that are surely nouns.
+COMMON_NOUNS = frozenset(word for name in (
+    *(name for family in FAMILIES for name in family), *(name for group in OVERLAPS for name in group),
+    *ANIMATE, *CLOTHES, *VAGUE, *STUFF, *BEARERS, *DEPICTS, "case", "stand", "box", "holder", "board", "frame",
+    "cover", "handle", "wheel", "tire", "people") for word in name.split()[-1:])
+
 _ALL_COLOURS = (*COLOURS, "brown", "gray", "pink", "silver", "gold", "tan", "beige", "blond", "cream",
                 "maroon")
 COLOUR_WORDS = {word: word for word in _ALL_COLOURS} | {"grey": "gray", "golden": "gold", "blonde": "blond",
                                                         "cream colour": "cream", "cream colored": "cream"}
+# Names of shades that are colours as well, and words that are numbers.
+SHADES_OF = {
+    "crimson": "red", "scarlet": "red", "ruby": "red", "navy": "blue", "azure": "blue", "sapphire": "blue",
+    "emerald": "green", "olive": "green", "violet": "purple", "lavender": "purple", "ivory": "white",
+    "snow": "white", "lemon": "yellow", "ebony": "black", "chocolate": "brown", "charcoal": "gray",
+    "reddish": "red", "bluish": "blue", "greenish": "green", "yellowish": "yellow", "whitish": "white",
+}
+GROUPS = {"pair": 2, "couple": 2, "duo": 2, "trio": 3, "quartet": 4, "dozen": 12, "single": 1}
 NEAR_COLOURS = _sets("""
     gray, silver
     gray, white, cream, beige
@@ -177,8 +217,45 @@ PLACE_SIGNS = {place: _names(signs) for place, signs in _titled("""
     lake: water, dock, pier
     desert: sand, cactus, dune
 """)}
+# Places that a picture may show at once, or be taken for one another.
+NEAR_PLACES = _sets("""
+    kitchen, restaurant
+    office, classroom
+    living room, bedroom
+    church, classroom
+""")
 INDOORS = ("office", "bathroom", "bedroom", "living room", "restaurant", "kitchen", "classroom")
 SKY_WORDS = {word: word for word in SKIES} | {"clear": "sunny", "blue": "sunny", "overcast": "cloudy"}
+# Words for the weather that may be said together: what is not here rules the other out.
+NEAR_SKIES = _sets("""
+    clear, blue, sunny
+    clear, night
+    night, cloudy, overcast
+    night, rainy
+    night, snowy
+    cloudy, overcast, rainy
+    cloudy, overcast, snowy
+""")
+# What is as good to have in a weather as the one thing that the embedded world knows.
+NEAR_NEEDS = _sets("""
+    sweater, raincoat
+    sweater, gloves
+    sweater, torch
+    sunglasses, gloves
+    raincoat, gloves
+    torch, gloves
+    torch, raincoat
+""")
+NEAR_PLANS = _sets("""
+    build sandcastles, go fishing
+    have a picnic, go fishing, build sandcastles, climb rocks, milk cows
+    ride camels, climb rocks, build sandcastles
+    have a picnic, go shopping, eat a meal
+    cook dinner, eat a meal
+    go fishing, climb rocks
+    rest on a sofa, go to sleep
+    rest on a sofa, work at a desk, eat a meal, cook dinner
+""")
 
 PLANS = OUTINGS | {
     "office": "work at a desk", "bathroom": "take a shower", "bedroom": "go to sleep",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import KitError
+from ..facts.words import plural
 from ..records import Box, ImageObject, ImageRecord, Region
 from .building import Builder, Pieces, Recipe, Row
 from .index import open_index
@@ -171,7 +172,7 @@ def _assemble(row: Row, pieces: Pieces, notes: Mapping[str, Any]) -> ImageRecord
             for number, category, box in pieces.get("objects", ())
         ),
         regions=tuple(
-            Region(f"{CROWD} {names[str(category)]}", tuple(box))
+            Region(f"{CROWD} {plural(names[str(category)])}", tuple(box))
             for _, category, box in pieces.get("crowds", ())
         ),
         captions=tuple(text for text in pieces.get("captions", ()) if text),

@@ -11,44 +11,26 @@ import json
 import os
 import random
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from ..errors import KitError
 from ..files import append_lines, document, make_folder, part_of, read_lines, read_part, write_whole
-from ..models.pictures import FIRST_IMAGES, Pictures, try_open
 from . import ImageSource, open_image
 from .building import locked
-from .similar import unit
+from .encoding import TYPE, Encoded, Encoder, Work
 
-MODEL = "openai/clip-vit-base-patch32"
-"""The model of the paper's v1."""
-WHOLE, PART = 200_000, 10_000
-BLOCK = 1024  # pictures whose vectors are written together
-BATCH_SIZE = 64
-OPENERS = 4  # threads that open pictures ahead
+MODEL, OF_DRAWN = "openai/clip-vit-base-patch32", "picturebook"
+"""The model of the paper's v1, and for drawn pictures the student that ships with the kit."""
+WHOLE, PART = 200_000, 10_000  # a source of up to so many images is embedded whole, else so many of it
+BATCH_SIZE, BLOCK = 64, 1024  # pictures encoded at a time, and those whose vectors are written together
 VECTORS, BLOCKS, MARK = "vectors.f16", "blocks.jsonl", "mark.json"
-_TYPE = np.dtype("<f2")
-
-
-class Encoder(Protocol):
-    """Turns pictures into vectors. `mark` tells it from every other: model, weights and preprocessing."""
-
-    mark: Mapping[str, Any]
-
-    def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """The vectors (pictures, width), float32."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,11 +44,12 @@ class Embeddings:
     vectors: np.ndarray
     unreadable: dict[str, str]
 
-    def only(self, ids: Iterable[str]) -> "Embeddings":
+    def only(self, ids: Collection[str]) -> "Embeddings":
         """Those of some pictures in their order; ids without a vector are left out."""
         row_of = {image_id: row for row, image_id in enumerate(self.ids)}
         wanted = tuple(image_id for image_id in dict.fromkeys(ids) if image_id in row_of)
-        unreadable = {i: self.unreadable[i] for i in self.unreadable.keys() & set(ids)}
+        asked = set(ids)
+        unreadable = {i: reason for i, reason in self.unreadable.items() if i in asked}
         if wanted == self.ids:
             return Embeddings(self.ids, self.vectors, unreadable)
         return Embeddings(wanted, self.vectors[[row_of[i] for i in wanted]], unreadable)
@@ -75,9 +58,9 @@ class Embeddings:
         """One sentence about the pictures that could not be read; "" if all could."""
         if not self.unreadable:
             return ""
-        image_id, reason = next(iter(self.unreadable.items()))
-        return (f"{len(self.unreadable):,} pictures could not be read and have no vector; the first is "
-                f"{image_id!r}: {reason}")  # fmt: skip
+        first, reason = next(iter(self.unreadable.items()))
+        n = len(self.unreadable)
+        return f"{n:,} pictures could not be read and have no vector; the first is {first!r}: {reason}"
 
 
 def pool_of(ids: Sequence[str], n: int | None = None) -> Sequence[str]:
@@ -85,7 +68,9 @@ def pool_of(ids: Sequence[str], n: int | None = None) -> Sequence[str]:
 
     With None all of a source with up to `WHOLE` images, else `PART`: nobody embeds ten million.
     """
-    n = n or (len(ids) if len(ids) <= WHOLE else PART)
+    n = (len(ids) if len(ids) <= WHOLE else PART) if n is None else n
+    if n < 1:
+        raise KitError(f"{n!r} images to embed: at least 1 (option pool)")
     if n >= len(ids):
         return ids
     return [ids[place] for place in sorted(random.Random(0).sample(range(len(ids)), n))]
@@ -108,6 +93,11 @@ def embed_source(
         root=source.root,
         **options,
     )
+
+
+def model_for(source: ImageSource) -> str:
+    """The model to take where none is named."""
+    return OF_DRAWN if source.root is None else MODEL
 
 
 def beside(source: ImageSource) -> Path:
@@ -144,10 +134,12 @@ def embed(
     """The vectors of the pictures `ids`; what the store of this encoder and `name` has is not computed again.
 
     `reference_of` gives the reference of a picture (for `images.open_image`) by its id. The vectors of every
-    `block` pictures are written together: a killed computation loses no more than that. A picture that cannot
-    be opened is noted and left out, and tried again with `retry`. Raises `KitError` when more than a few
-    cannot be opened (see `models.pictures`), or none can, and when the disk is full.
+    `block` pictures are written together: a killed computation loses no more. A picture that cannot be opened
+    is noted and left out, and tried again with `retry`. Raises `KitError` when more than a few cannot be
+    opened (see `models.pictures`), or none can, and when the disk is full.
     """
+    if batch_size < 1 or block < 1:
+        raise KitError(f"batch_size {batch_size!r}, block {block!r}: allowed are pictures, at least 1")
     store = store_of(folder, name, encoder.mark)
     found = _read(store, encoder, _lines(store))
     if _missing(ids, found, retry):
@@ -155,7 +147,7 @@ def embed(
         with locked(store / VECTORS):
             write_whole(store / MARK, document({"pictures": name, **encoder.mark}))
             found = _read(store, encoder, _unfinished_lines(store))
-            work = _Work(encoder, reference_of, partial(open_image, root=root), batch_size)
+            work = Work(encoder, reference_of, partial(open_image, root=root), batch_size)
             todo = _missing(ids, found, retry)
             _fill(store, len(found.ids), work.encoded(todo, len(ids)), block)
             found = _read(store, encoder, _lines(store))
@@ -198,16 +190,13 @@ def _read(store: Path, encoder: Encoder, lines: Lines) -> Embeddings:
     unreadable = {i: reason for line in lines for i, reason in line["unreadable"].items()}
     shape = (len(ids), encoder.mark["width"])
     if not ids:
-        return Embeddings((), np.zeros(shape, _TYPE), unreadable)
+        return Embeddings(ids, np.zeros(shape, TYPE), unreadable)
     file = store / VECTORS
-    if not file.exists() or file.stat().st_size < shape[0] * shape[1] * _TYPE.itemsize:
+    if not file.exists() or file.stat().st_size < shape[0] * shape[1] * TYPE.itemsize:
         raise KitError(f"{str(file)!r} is cut off; delete the folder {str(store)!r} and embed again")
     read = set(ids)
-    return Embeddings(ids, np.memmap(file, _TYPE, "r", shape=shape),
-                      {i: reason for i, reason in unreadable.items() if i not in read})  # fmt: skip
-
-
-Encoded = tuple[list[str], dict[str, str], np.ndarray]  # ids, unreadable ids with the reason, the vectors
+    still = {i: reason for i, reason in unreadable.items() if i not in read}
+    return Embeddings(ids, np.memmap(file, TYPE, "r", shape=shape), still)
 
 
 def _fill(store: Path, n_rows: int, batches: Iterator[Encoded], block: int) -> None:
@@ -217,7 +206,7 @@ def _fill(store: Path, n_rows: int, batches: Iterator[Encoded], block: int) -> N
     with open(store / VECTORS, "ab") as file, append_lines(store / BLOCKS, dict) as write:
         for ids, unreadable, vectors in _blocks(batches, block):
             with _telling(store):
-                file.truncate(n_rows * vectors.shape[1] * _TYPE.itemsize)
+                file.truncate(n_rows * vectors.shape[1] * TYPE.itemsize)
                 file.write(vectors.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -251,50 +240,3 @@ def _joined(batches: list[Encoded]) -> Encoded:
     ids, unreadable, vectors = zip(*batches, strict=True)
     reasons = {i: reason for batch in unreadable for i, reason in batch.items()}
     return list(itertools.chain.from_iterable(ids)), reasons, np.concatenate(vectors)
-
-
-Batch = list[tuple[str, str]]  # ids with the references of their pictures
-Opened = dict[str, Image.Image | str]  # references with their pictures, or why there is none
-
-
-@dataclass(frozen=True)
-class _Work:
-    """How pictures are opened and encoded."""
-
-    encoder: Encoder
-    reference_of: Callable[[str], str]
-    open_image: Callable[[str], Image.Image]
-    batch_size: int
-
-    def encoded(self, ids: Sequence[str], n_all: int) -> Iterator[Encoded]:
-        """The ids in batches with their vectors, under one progress bar; `n_all` pictures were asked for."""
-        pictures = Pictures(self.open_image, max(n_all, FIRST_IMAGES))
-        with tqdm(total=len(ids), unit="image", desc="embed", leave=False, disable=None) as bar:
-            for batch, opened in self._opened(ids):
-                pictures.add(opened)
-                drawn = {image_id: pictures(reference) for image_id, reference in batch}
-                failed = {i: pictures.failed[r] for i, r in batch if r in pictures.failed}
-                good = [image_id for image_id in drawn if image_id not in failed]
-                yield good, failed, self._vectors([drawn[image_id] for image_id in good])
-                bar.update(len(batch))
-
-    def _vectors(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        if not pictures:
-            return np.zeros((0, self.encoder.mark["width"]), _TYPE)
-        return unit(self.encoder(pictures)).astype(_TYPE)
-
-    def _opened(self, ids: Sequence[str]) -> Iterator[tuple[Batch, Opened]]:
-        """The batches with their pictures; one batch is opened ahead."""
-        ahead: deque[tuple[Batch, list[Future[Image.Image | str]]]] = deque()
-        with ThreadPoolExecutor(OPENERS) as pool:
-            for start in range(0, len(ids), self.batch_size):
-                batch = [(i, self.reference_of(i)) for i in ids[start : start + self.batch_size]]
-                ahead.append((batch, [pool.submit(try_open, self.open_image, r) for _, r in batch]))
-                if len(ahead) > 1:
-                    yield self._result(*ahead.popleft())
-            while ahead:
-                yield self._result(*ahead.popleft())
-
-    @staticmethod
-    def _result(batch: Batch, futures: "list[Future[Image.Image | str]]") -> tuple[Batch, Opened]:
-        return batch, {r: f.result() for (_, r), f in zip(batch, futures, strict=True)}

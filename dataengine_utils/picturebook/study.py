@@ -10,14 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..ablation.results import WEAK_BELOW
+from ..ablation.writing import markdown
 from ..artifacts import Run
 from ..errors import KitError
 from ..loop import run_loop
 from ..records import Prediction
 from ..stats import Paired
 from ..weakness import LEVEL, change, changes
-
-WEAK_BELOW = 0.55
 
 
 def main() -> int:
@@ -56,8 +56,7 @@ def study_table(runs: list[Run], iterations: int) -> str:
     rows = [[seed, *_row(before, after)] for seed, (before, after) in zip(seeds, pairs, strict=True)]
     head = ("seed", "base", "after", "all questions", "weak types", "which are", "fell",
             "lower, p < 0.05 unadjusted", "lowest change")
-    lines = [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
-    return "\n".join(lines) + "\n\n" + _by_type(seeds, pairs) + "\n"
+    return f"{markdown(head, rows)}\n\n{_by_type(seeds, pairs)}\n"
 
 
 def _row(before: list[Prediction], after: list[Prediction]) -> list[str]:
@@ -77,12 +76,8 @@ def _row(before: list[Prediction], after: list[Prediction]) -> list[str]:
 def _by_type(seeds: list[str], pairs: list[tuple[list[Prediction], list[Prediction]]]) -> str:
     """Accuracy of every type: the base, and after the last iteration of each seed."""
     base, ends = _accuracy(pairs[0][0]), [_accuracy(after) for _, after in pairs]
-    lines = [_line(["question type", "base", *(f"seed {seed}" for seed in seeds)]),
-             _line(["---"] * (2 + len(seeds)))]
-    lines += [
-        _line([name, f"{share:.1%}", *(f"{end[name]:.1%}" for end in ends)]) for name, share in base.items()
-    ]
-    return "\n".join(lines)
+    rows = [[name, f"{share:.1%}", *(f"{end[name]:.1%}" for end in ends)] for name, share in base.items()]
+    return markdown(["question type", "base", *(f"seed {seed}" for seed in seeds)], rows)
 
 
 def _sealed(run: Run, iterations: int) -> tuple[list[Prediction], list[Prediction]]:
@@ -106,10 +101,6 @@ def _accuracy(predictions: list[Prediction]) -> dict[str, float]:
 
 def _shown(one: Paired) -> str:
     return f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
-
-
-def _line(cells: "list[str] | tuple[str, ...]") -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ RULES = {
     "named_once": "Ask only about things that the facts name once.",
     "clear_places": "Ask about a place or direction only if the boxes leave no doubt about it.",
     "vary": "Word every question in a new way.",
+    "check_answer": "Before you reply, check the answer against the facts: it must be what they say.",
+    "check_letter": "Before you reply, check that the letter of the right option is the short answer's.",
 }
 BASE_RULES = ("four_options", "same_kind", "sentence", "no_sources", "no_giveaway", "skip")
 

@@ -14,6 +14,7 @@ from ..stats import Paired
 from ..weakness import Change
 
 Item = TypeVar("Item")
+MINUS = "\N{MINUS SIGN}"
 
 
 def measured(iterations: Sequence[Iteration]) -> tuple[str, list[dict[str, Any]]]:
@@ -99,7 +100,7 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of shares as signed percentage points with one decimal."""
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{100 * difference:+.1f}".replace("-", MINUS)
 
 
 def interval(paired: Paired) -> str:

@@ -5,8 +5,6 @@ import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from PIL import Image
 
 THUMBNAIL = 240
@@ -59,8 +57,12 @@ def table(
     n_text: int = 1,
     groups: Sequence[tuple[str, int]] = (),
     last_is_total: bool = False,
+    is_dense: bool = False,
 ) -> Html:
-    """A table of `n_text` columns of text, then of numbers; `groups` are (title, columns) above them."""
+    """A table of `n_text` columns of text, then of numbers; `groups` are (title, columns) above them.
+
+    A dense one has room for many columns.
+    """
 
     def cells(tag: str, row: Sequence[object]) -> Html:
         return element(
@@ -80,7 +82,9 @@ def table(
         element(
             "tr",
             join(
-                element("th", title, colspan=str(n), scope="colgroup", class_="group" if title else "blank")
+                element("th", title, colspan=str(n), scope="colgroup", class_="group")
+                if title
+                else element("td", "", colspan=str(n), class_="blank")
                 for title, n in groups
             ),
         )
@@ -96,29 +100,21 @@ def table(
         element("tbody", join(body)),
     ]
     return element(
-        "div", element("table", join(parts)), class_="wide", tabindex="0", role="region", aria_label=caption
+        "div",
+        element("table", join(parts)),
+        class_="wide dense" if is_dense else "wide",
+        tabindex="0",
+        role="region",
+        aria_label=caption,
     )
 
 
-def figure(drawing: Figure, alt: str) -> Html:
-    """A matplotlib figure as an inline SVG picture; equal figures give equal bytes."""
-    buffer = io.BytesIO()
-    _settle(drawing)
-    with plt.rc_context({"svg.hashsalt": "dataengine"}):
-        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    width, height = (round(inches * 96) for inches in drawing.get_size_inches())
+def plot(svg: bytes, alt: str, width: int, height: int) -> Html:
+    """A figure as an inline SVG picture; its size is in CSS pixels."""
     return Html(
         f'<img class="plot" alt="{escape(alt)}" width="{width}" height="{height}" '
-        f'src="{_data_uri("image/svg+xml", buffer.getvalue())}">'
+        f'src="{_data_uri("image/svg+xml", svg)}">'
     )
-
-
-def _settle(drawing: Figure) -> None:
-    """Lay the figure out once and round the places: the solver's last digits differ from call to call."""
-    drawing.draw_without_rendering()
-    drawing.set_layout_engine("none")
-    for axes in drawing.axes:
-        axes.set_position([round(edge, 4) for edge in axes.get_position().bounds])
 
 
 def picture(image: Image.Image | None, alt: str) -> Html:
@@ -148,7 +144,7 @@ def headline(value: str, label: str) -> Html:
     return element("div", join([element("b", value), element("span", label)]))
 
 
-def page(title: str, header: Html, sections: Sequence[tuple[str, str]], body: Html) -> str:
+def page(title: str, header: Html, sections: Sequence[tuple[str, str]], body: Html, footer: Html) -> str:
     """The whole document; `sections` are (anchor, title) for the list of contents."""
     contents = join(element("a", name, href=f"#{anchor}") for anchor, name in sections)
     return (
@@ -157,7 +153,7 @@ def page(title: str, header: Html, sections: Sequence[tuple[str, str]], body: Ht
         f'<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"{element('header', header)}\n{element('nav', contents, aria_label='Contents')}\n"
-        f"{element('main', body)}\n</body>\n</html>\n"
+        f"{element('main', body)}\n{element('footer', footer)}\n</body>\n</html>\n"
     )
 
 
@@ -191,7 +187,7 @@ nav a:hover, nav a:focus { text-decoration: underline; }
   font-variant-numeric: tabular-nums; }
 .numbers span { color: var(--soft); font-size: 14.5px; }
 .plot { display: block; max-width: 100%; height: auto; margin: 14px 0 20px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 0 28px;
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 0 28px;
   align-items: start; }
 .plots h3 { margin-bottom: 0; }
 .wide { overflow-x: auto; margin: 18px 0 8px; }
@@ -200,6 +196,9 @@ caption { text-align: left; font-weight: 600; padding-bottom: 8px; }
 th, td { text-align: left; padding: 6px 26px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
   font-weight: normal; }
 th:last-child, td:last-child { padding-right: 4px; }
+.dense table { font-size: 13.5px; }
+.dense th, .dense td { padding-right: 10px; white-space: nowrap; }
+.dense thead .number { white-space: normal; font-size: 12.5px; min-width: 4.5em; }
 thead th { color: var(--soft); font-size: 14px; border-bottom: 1.5px solid #9aa4ae; vertical-align: bottom; }
 thead .group { text-align: center; border-bottom: 1px solid var(--line); padding-right: 4px; }
 thead .blank { border-bottom: 0; }
@@ -218,7 +217,11 @@ figcaption span, figcaption strong { display: block; }
 figcaption strong { font-weight: 600; margin-bottom: 4px; }
 .label { color: var(--accent); font-size: 13px; }
 .row { color: var(--soft); } .row b { color: var(--ink); font-weight: 600; }
-ol { padding-left: 24px; margin: 6px 0 14px; max-width: 76ch; }
+ol, ul { padding-left: 24px; margin: 6px 0 14px; max-width: 76ch; }
+.advice li { margin-bottom: 14px; break-inside: avoid; }
+.advice strong, .advice span { display: block; }
+.advice span { color: var(--soft); } .advice span:last-child { color: var(--ink); }
+footer { margin-top: 60px; border-top: 1px solid var(--line); }
 .settings { columns: 2 380px; column-gap: 48px; margin: 14px 0; font-size: 14.5px; }
 .settings div { display: flex; gap: 14px; justify-content: space-between; break-inside: avoid; padding: 4px 0;
   border-bottom: 1px solid var(--line); }
@@ -234,11 +237,18 @@ ol { padding-left: 24px; margin: 6px 0 14px; max-width: 76ch; }
   .wide { overflow: visible; }
   .cards { grid-template-columns: repeat(4, 1fr); gap: 12pt; }
   .plots { grid-template-columns: 1fr 1fr; }
-  figcaption, table, .settings { font-size: 9pt; }
-  th, td { padding-right: 9pt; }
-  thead th { font-size: 8.5pt; }
+  figcaption, .settings { font-size: 9pt; }
+  table { font-size: 8.5pt; }
+  th, td { padding-right: 6pt; }
+  thead th { font-size: 8pt; }
+  .number { white-space: normal; }
+  thead .number { min-width: 0; }
+  td small { display: block; white-space: nowrap; font-size: 7pt; }
+  .dense table { font-size: 7pt; }
+  .dense thead .number { font-size: 6.5pt; min-width: 0; }
+  .dense th, .dense td { padding-right: 4pt; }
   .numbers { grid-template-columns: repeat(4, 1fr); gap: 12pt; }
-  .numbers b { font-size: 16pt; }
+  .numbers b { font-size: 14pt; }
   .numbers span { font-size: 9pt; }
 }
 """

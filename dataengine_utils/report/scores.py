@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import plots
-from ..artifacts import Iteration, Run
+from ..artifacts import Iteration
 from ..benchmarks.splits import remark, split_name
 from ..records import TypeWeakness
 from ..sampling import shares
 from ..weakness import LEVEL, Change
-from .data import changes, interval, measured, percent, points
-from .page import Html, absent, element, figure, join, note, side_by_side, table
+from .data import interval, percent, points
+from .page import Html, absent, element, join, note, side_by_side, table
+from .published import paper_table
+from .story import Story
 
 
-def progress(_: Run, iterations: list[Iteration]) -> list[Any]:
-    """Scores over iterations: the lead, the figure, the table with changes, and how they were tested."""
-    split, tables = measured(iterations)
+def progress(story: Story) -> list[Any]:
+    """Scores over iterations: the lead, the figure, the table with changes, how they were tested, and the
+    table in the paper's form.
+    """
+    split, tables, changed = story.split, story.tables, story.changed
     if not tables:
         return ["", absent("Scores", "01_evaluate")]
-    changed = changes(iterations, split, len(tables))
     asked = split_name(tables[0][split], split)
     lead = f"Right answers of the base student on the {asked} questions, with 95 % intervals."
     if len(tables) > 1:
@@ -26,14 +29,25 @@ def progress(_: Run, iterations: list[Iteration]) -> list[Any]:
             f"Right answers on the {asked} questions: the base student (iteration 0, dashed), then after "
             "each round of new data. Bands are 95 % intervals, numbers the change in points."
         )
-    drawing = figure(plots.progress(tables, split), _progress_alt(tables, split))
-    return [lead, drawing, _score_table(tables, split, changed), _method(tables[-1][split], changed)]
+    alt, drawn = _progress_alt(tables, split), plots.progress(tables, split)
+    drawing = story.figures.add("progress", drawn, alt, _progress_rows(tables, split))
+    scores = _score_table(tables, split, changed)
+    return [lead, drawing, scores, _method(tables[-1][split], changed), paper_table(story)]
+
+
+def _progress_rows(tables: Sequence[dict[str, Any]], split: str) -> list[dict[str, Any]]:
+    kept = ("n", "right", "wrong", "unparsed", "accuracy", "low", "high")
+    return [
+        {"question_type": name, "iteration": number, **{column: row[column] for column in kept}}
+        for number, metrics in enumerate(tables)
+        for name, row in [*metrics[split]["types"].items(), ("all", metrics[split]["overall"])]
+    ]
 
 
 def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: dict[str, Change]) -> Html:
     names = list(tables[0][split]["types"])
     header = ["question type", "questions", *[f"iteration {i}" for i in range(len(tables))]]
-    header += ["change", "95 % interval", ""] if changed else []
+    header += ["change", "95 % interval", "more than chance"] if changed else []
     rows = []
     for name in [*names, "all"]:
         scores = [t[split]["overall"] if name == "all" else t[split]["types"][name] for t in tables]
@@ -78,9 +92,9 @@ def _progress_alt(tables: Sequence[dict[str, Any]], split: str) -> str:
     return f"Right answers on the {split} questions by iteration, overall {scores}; the table has every type"
 
 
-def weakness(_: Run, iterations: list[Iteration]) -> list[Any]:
+def weakness(story: Story) -> list[Any]:
     """How weak each type was, and how much was asked for it, per iteration."""
-    known = [it for it in iterations if it.has("weakness")]
+    known = [it for it in story.iterations if it.has("weakness")]
     if not known:
         return ["", absent("The weakness table", "02_weakness")]
     tables = [it.load("weakness") for it in known]
@@ -94,13 +108,14 @@ def weakness(_: Run, iterations: list[Iteration]) -> list[Any]:
     )
     whole = known[0].has("metrics") and remark(known[0].load("metrics").get("diagnose", {}))
     lead += f" {whole}" if whole else ""
-    drawings = [_shares(it.number, rows) for it, rows in zip(known, drawn, strict=True) if rows]
+    drawings = [_shares(story, it.number, rows) for it, rows in zip(known, drawn, strict=True) if rows]
     below = side_by_side(drawings, "plots") if drawings else absent("Queries", "03_sampling")
     return [lead, _weakness_table(known, tables, drawn), below]
 
 
-def _shares(number: int, rows: list[dict[str, Any]]) -> Html:
-    drawing = figure(plots.share_bars(rows), _shares_alt(rows))
+def _shares(story: Story, number: int, rows: list[dict[str, Any]]) -> Html:
+    name = f"shares_iter_{number:02d}"
+    drawing = story.figures.add(name, plots.share_bars(rows), _shares_alt(rows), rows)
     return element("div", join([element("h3", f"Iteration {number}"), drawing]))
 
 
@@ -112,7 +127,8 @@ def _weakness_table(
     rows = [[name, *(cell for cells in columns for cell in cells.get(name, [""] * 4))] for name in names]
     header = ["question type", *["right (95 %)", "bad cases", "weight", "drawn"] * len(known)]
     groups = [("", 1), *[(f"iteration {it.number}", 4) for it in known]]
-    return table("Weakness and what was asked for it, %", header, rows, groups=groups)
+    caption = "Weakness and what was asked for it, %"
+    return table(caption, header, rows, groups=groups, is_dense=len(known) > 2)
 
 
 def _weakness_cells(weak: list[TypeWeakness], drawn: list[dict[str, Any]]) -> dict[str, list[Any]]:

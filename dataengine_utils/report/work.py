@@ -1,56 +1,54 @@
-"""The report's parts about the work done: bad cases, samples, replies, the prompt, the training."""
+"""The report's parts about the work done: bad cases, samples, replies, the training."""
 
 from collections import Counter
+from textwrap import shorten
 from typing import Any
 
 from .. import plots
-from ..artifacts import Iteration, Run
-from ..records import LETTERS, BadCase, Decision, Generated, Sample
-from .data import last_with, percent, question_pictures, sample_pictures, spread, weakest_first
-from .page import Html, absent, card, element, figure, html, join, picture, side_by_side, table
+from ..artifacts import Iteration
+from ..lineage import replied
+from ..records import LETTERS, BadCase, Generated, Sample
+from .data import percent, spread, weakest_first
+from .page import Html, absent, card, element, html, join, picture, side_by_side, table
+from .story import Story
 
 N_PICTURES = 8
+N_REJECTS = 5
 
 
-def bad_cases(run: Run, iterations: list[Iteration]) -> list[Any]:
+def bad_cases(story: Story) -> list[Any]:
     """Pictures of bad cases of the latest iteration, a few of each weak type."""
-    last = last_with(iterations, "bad_cases")
+    last = story.last_with("bad_cases")
     if last is None:
         return ["", absent("Bad cases", "02_weakness")]
     cases = last.load("bad_cases")
     shown = spread(cases, lambda case: case.question_type, weakest_first(last), N_PICTURES)
-    open_picture = question_pictures(run)
+    open_picture = story.question_picture
     lead = (
         f"{len(cases):,} bad cases are in the pool of iteration {last.number}, near-copies dropped; "
         f"here are {len(shown)}, weakest types first."
     )
     cards = [
-        _bad_case_card(case, picture(open_picture(case.question_id), f"Picture of: {case.question}"))
+        bad_case_card(case, picture(open_picture(case.question_id), f"Picture of: {case.question}"))
         for case in shown
     ]
     return [lead, side_by_side(cards, "cards")]
 
 
-def _bad_case_card(case: BadCase, shown: Html) -> Html:
-    lines = [_line("right:", case.answer), _line("the student:", _reply(case))]
+def bad_case_card(case: BadCase, shown: Html) -> Html:
+    """A bad case with its picture, the right answer and what the student replied."""
+    lines = [_line("right:", case.answer), _line("the student:", replied(case))]
     return card(shown, case.question_type, case.question, lines)
 
 
-def _reply(case: BadCase) -> str:
-    """What the student replied, raw; a lone letter with the option that it names."""
-    reply = case.reply.strip()
-    option = dict(zip(LETTERS, case.options, strict=False)).get(reply)
-    return f"{reply} {option}" if option else reply or "(nothing)"
-
-
-def samples(run: Run, iterations: list[Iteration]) -> list[Any]:
+def samples(story: Story) -> list[Any]:
     """Pictures of samples of the latest iteration, a few of each type."""
-    last = last_with(iterations, "samples")
+    last = story.last_with("samples")
     if last is None:
         return ["", absent("Samples", "05_generate")]
     made = last.load("samples")
     shown = spread(made, lambda sample: sample.question_type, weakest_first(last), N_PICTURES)
-    open_picture = sample_pictures(run)
+    open_picture = story.sample_picture
     lead = f"{len(made):,} samples were accepted in iteration {last.number}; here are {len(shown)}."
     cards = [
         _sample_card(sample, picture(open_picture(sample.image), f"Picture of: {sample.instruction}"))
@@ -73,9 +71,9 @@ def _line(label: str, text: str) -> Html:
     return element("span", join([label, element("b", text)]), class_="row")
 
 
-def replies(_: Run, iterations: list[Iteration]) -> list[Any]:
-    """What became of the teacher's replies: accepted, or rejected and why."""
-    batches = {it.number: it.load("generated") for it in iterations if it.has("generated")}
+def replies(story: Story) -> list[Any]:
+    """What became of the teacher's replies: accepted, or rejected and why, by reason and by type."""
+    batches: dict[int, list[Generated]] = story.all_with("generated")
     if not batches:
         return ["", absent("The teacher's replies", "05_generate")]
     everything = [reply for batch in batches.values() for reply in batch]
@@ -83,8 +81,42 @@ def replies(_: Run, iterations: list[Iteration]) -> list[Any]:
     alt = (
         f"{accepted:,} of {len(everything):,} replies accepted; the table below has the reasons of the others"
     )
+    counts = Counter("accepted" if reply.accepted else reply.reason for reply in everything)
+    rows = [{"verdict": verdict, "replies": n} for verdict, n in counts.most_common()]
+    drawing = story.figures.add("replies", plots.reasons_bars(everything), alt, rows)
     lead = "Every reply of the teacher is kept, and every rejected one has the reason why."
-    return [lead, figure(plots.reasons_bars(everything), alt), _verdicts(batches)]
+    return [lead, drawing, _verdicts(batches), _acceptance(everything), _rejects(everything)]
+
+
+def _acceptance(replies: list[Generated]) -> Html:
+    """Accepted replies of each type over all iterations, and the reason that cost it most."""
+    by_type: dict[str, list[Generated]] = {}
+    for reply in replies:
+        by_type.setdefault(reply.question_type, []).append(reply)
+    header = ["question type", "most frequent reason of rejection", "replies", "accepted", "accepted, %"]
+    rows = []
+    for name, given in by_type.items():
+        accepted = sum(reply.accepted for reply in given)
+        reasons = Counter(reply.reason for reply in given if not reply.accepted).most_common(1)
+        reason = f"{reasons[0][0]} ({reasons[0][1]:,})" if reasons else "–"
+        rows.append([name, reason, f"{len(given):,}", f"{accepted:,}", percent(accepted / len(given))])
+    return table("Acceptance by question type, all iterations", header, rows, n_text=2)
+
+
+def _rejects(replies: list[Generated]) -> Html:
+    """One rejected reply of each of the most frequent reasons."""
+    reasons = Counter(reply.reason for reply in replies if not reply.accepted).most_common(N_REJECTS)
+    first = {reply.reason: reply for reply in reversed(replies) if not reply.accepted}
+    rows = [[reason, first[reason].question_type, _said(first[reason])] for reason, _ in reasons]
+    header = ["reason", "question type", "reply"]
+    return table("A rejected reply of each reason", header, rows, n_text=3) if rows else Html("")
+
+
+def _said(reply: Generated) -> str:
+    """The question with its options as far as the reply could be read, else the reply's beginning."""
+    draft = reply.draft
+    text = f"{draft.instruction} {' · '.join(draft.options)} ({draft.choice})" if draft else reply.reply
+    return shorten(text, 200, placeholder=" …")
 
 
 def _verdicts(batches: dict[int, list[Generated]]) -> Html:
@@ -94,51 +126,29 @@ def _verdicts(batches: dict[int, list[Generated]]) -> Html:
     rows = [[name, *[f"{counts[name]:,}" for counts in columns]] for name in names]
     shares = [percent(counts["accepted"] / max(counts.total(), 1)) for counts in columns]
     rows.append(["accepted, % of all", *shares])
-    return table("Replies by verdict", ["", *[f"iteration {i}" for i in batches]], rows, last_is_total=True)
+    header = ["verdict", *[f"iteration {i}" for i in batches]]
+    return table("Replies by verdict", header, rows, last_is_total=True)
 
 
-def prompt(_: Run, iterations: list[Iteration]) -> list[Any]:
-    """Which template was chosen in each iteration, on what grounds, and the rules of the latest."""
-    decided = [(it.number, it.load("decision")) for it in iterations if it.has("decision")]
-    if not decided:
-        return ["", absent("The choice of a template", "04_prompt_optimization")]
-    header = ["", "template", "chosen by", "reason", "accepted when tried"]
-    rows = [
-        [f"iteration {number}", element("code", d.template_id), d.chosen_by, d.reason, _tried(d)]
-        for number, d in decided
-    ]
-    parts = [table("Template chosen", header, rows, n_text=len(header))]
-    last = last_with(iterations, "template")
-    if last is not None:
-        template = last.load("template")
-        parts.append(element("h3", f"The rules of {template.id}, used in iteration {last.number}"))
-        parts.append(element("ol", join(element("li", rule) for rule in template.rules)))
-    return ["Versions of the generation prompt are tried on a few queries, and one is chosen.", *parts]
-
-
-def _tried(decision: Decision) -> Html:
-    best_first = sorted(decision.acceptance.items(), key=lambda item: -item[1])
-    space = "\N{NO-BREAK SPACE}"
-    lines = [f"{element('code', name)}{space}{percent(share)}{space}%" for name, share in best_first]
-    return Html("<br>".join(lines))
-
-
-def training(_: Run, iterations: list[Iteration]) -> list[Any]:
+def training(story: Story) -> list[Any]:
     """The loss curves, and what was trained on."""
-    logs = {it: it.load("train_log") for it in iterations if it.has("train_log")}
+    logs = {it: it.load("train_log") for it in story.iterations if it.has("train_log")}
     losses = {it: [row for row in log if "loss" in row and "step" in row] for it, log in logs.items()}
     losses = {it: log for it, log in losses.items() if log}
     if not losses:
         return ["", absent("The training log", "06_train")]
-    drawing = plots.loss_curves({f"iteration {it.number}": log for it, log in losses.items()})
+    curves = plots.loss_curves({f"iteration {it.number}": log for it, log in losses.items()})
+    points = [{"iteration": it.number, "step": row["step"], "loss": row["loss"]}
+              for it, log in losses.items() for row in log]
     alt = "Training loss by step, one line an iteration; the table below has its first and last tenth"
-    header = ["", "new samples", "steps", "loss, first tenth", "loss, last tenth"]
+    header = ["iteration", "new samples", "steps", "loss, first tenth", "loss, last tenth"]
     rows = [_training_row(it, log) for it, log in losses.items()]
-    return ["", figure(drawing, alt), table("Training", header, rows)]
+    drawing = story.figures.add("training_loss", curves, alt, points)
+    return ["", drawing, table("Training", header, rows)]
 
 
 def _training_row(iteration: Iteration, log: list[dict[str, Any]]) -> list[str]:
     tenth = max(1, len(log) // 10)
     first, last = (sum(row["loss"] for row in part) / tenth for part in (log[:tenth], log[-tenth:]))
     n_new = f"{len(iteration.load('samples')):,}" if iteration.has("samples") else ""
-    return [f"iteration {iteration.number}", n_new, f"{log[-1]['step']:,}", f"{first:.3f}", f"{last:.3f}"]
+    return [str(iteration.number), n_new, f"{log[-1]['step']:,}", f"{first:.3f}", f"{last:.3f}"]

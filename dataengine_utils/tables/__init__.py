@@ -34,6 +34,7 @@ from .scores import (
     strategy_table,
     weakness_table,
 )
+from .sessions import contest_table, history_table, round_table, type_table
 from .style import ALL
 
 __all__ = [
@@ -41,10 +42,12 @@ __all__ = [
     "acceptance_table",
     "change_table",
     "cluster_table",
+    "contest_table",
     "decision_table",
     "example_counts",
     "example_table",
     "folder_table",
+    "history_table",
     "letter_table",
     "official_table",
     "plan_table",
@@ -55,6 +58,7 @@ __all__ = [
     "reason_table",
     "reject_table",
     "reply_counts",
+    "round_table",
     "rule_table",
     "score_table",
     "settings_table",
@@ -64,6 +68,7 @@ __all__ = [
     "summary_table",
     "template_table",
     "turn_table",
+    "type_table",
     "verdict_table",
     "weakness_table",
 ]

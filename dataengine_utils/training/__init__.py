@@ -19,6 +19,7 @@ from ..models import OpenImage
 from ..models.checkpoint import quiet, save_adapter
 from ..models.image_text import ImageTextStudent
 from ..models.learning import AnswerLoss, Collator, encode_examples, plan_batches
+from ..trackers import tracking
 from .adapter import attach_lora, make_optimiser, trained
 from .checkpoints import Checkpoints, check_disk, mark_of, prepare_folder
 from .feature_cache import use_cache
@@ -84,11 +85,13 @@ def train(
     n_trained = sum(value.numel() for _, value in trained(adapter))
     check_disk(out_dir, n_trained, keeps_checkpoints=recipe.checkpoint_minutes > 0)
     paths = [checkpoints.log, *([Path(log_path)] if log_path else [])] if ranks.index == 0 else []
-    trainer = _make_trainer(learner, examples, recipe, ranks.n, open_image, checkpoints, paths, on_log)
-    if feature_dir is not None and recipe.feature_cache_gib > 0:
-        limit = int(recipe.feature_cache_gib * GIB / ranks.n)
-        use_cache(learner, Path(feature_dir), limit, image_root, trainer.pictures.failed)
-    _run(trainer, checkpoints, student, recipe, ranks)
+    tracker_dir = Path(recipe.tracker_dir) if recipe.tracker_dir else None
+    with tracking(recipe.report_to, tracker_dir, recipe.run_name):
+        trainer = _make_trainer(learner, examples, recipe, ranks.n, open_image, checkpoints, paths, on_log)
+        if feature_dir is not None and recipe.feature_cache_gib > 0:
+            limit = int(recipe.feature_cache_gib * GIB / ranks.n)
+            use_cache(learner, Path(feature_dir), limit, image_root, trainer.pictures.failed)
+        _run(trainer, checkpoints, student, recipe, ranks)
     weights = peft_names(whole_weights(trainer.model_wrapped)) if recipe.shard else None
     ranks.first(lambda: _save(adapter, student, out_dir, weights))
     return {**trainer.log_lines.summary(), **summary_of(ranks.merge(trainer.pictures.failed))}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import KitError, unknown_name
+from ..trackers import OFF, tracker_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,8 @@ class Recipe:
     linear warm-up (`warmup_ratio` of the steps). `quantise` is "nf4" or "none"; `dtype` defaults to bfloat16
     on a GPU and float32 on a CPU, the trained weights are always float32. `checkpoint_minutes` 0 keeps no
     checkpoints, `feature_cache_gib` 0 no picture features on disk. With `shard` the language model is divided
-    between the processes (see `sharding`).
+    between the processes (see `sharding`). `report_to` names trackers (see `trackers`): they call the
+    training `run_name` and write below `tracker_dir`, "" for where they would by themselves.
     """
 
     learning_rate: float
@@ -39,6 +41,9 @@ class Recipe:
     dataloader_workers: int = 0
     feature_cache_gib: float = 0.0
     checkpoint_minutes: float = 10.0
+    report_to: str = OFF
+    run_name: str = ""
+    tracker_dir: str = ""
 
     @property
     def lora(self) -> dict[str, Any]:
@@ -46,17 +51,21 @@ class Recipe:
         return {"r": self.lora_r, "lora_alpha": self.lora_alpha, "lora_dropout": self.lora_dropout}
 
 
-SPEED_ONLY = ("dataloader_workers", "feature_cache_gib", "checkpoint_minutes", "gradient_checkpointing")
-"""Settings that change how fast and in how much memory a training runs, not what comes out of it."""
+SPEED_ONLY = ("dataloader_workers", "feature_cache_gib", "checkpoint_minutes", "gradient_checkpointing",
+              "report_to", "run_name", "tracker_dir")  # fmt: skip
+"""Settings that change how fast, in how much memory and before whose eyes a training runs, not what comes out
+of it.
+"""
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
 def make_recipe(settings: dict[str, Any]) -> Recipe:
-    """The recipe of some settings by name; an unknown or missing one raises `KitError`."""
+    """The recipe of some settings by name; an unknown or missing one, or tracker, raises `KitError`."""
     for name in settings:
         if name not in _NAMES:
             raise unknown_name("training setting", name, _NAMES)
     if "learning_rate" not in settings:
         raise KitError("training needs a learning_rate; give train(..., learning_rate=1e-4)")
+    tracker_names(settings.get("report_to", OFF))
     return Recipe(**settings)

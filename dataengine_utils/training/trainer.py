@@ -19,6 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from ..errors import KitError
 from ..models.learning import Collator
+from ..trackers import PROJECT_NAME, tracker_names
 from .adapter import trained
 from .checkpoints import KEPT, Checkpoints
 from .log import StepLog
@@ -183,7 +184,9 @@ def make_arguments(folder: Path, recipe: Recipe, *, bfloat16: bool) -> TrainingA
         logging_nan_inf_filter=False,
         save_strategy="no",
         save_total_limit=KEPT,
-        report_to="none",
+        report_to=tracker_names(recipe.report_to) or "none",
+        run_name=recipe.run_name or None,
+        project=PROJECT_NAME,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_num_workers=recipe.dataloader_workers,

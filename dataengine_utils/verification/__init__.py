@@ -95,12 +95,19 @@ def _check_read(draft: Draft, record: ImageRecord, question_type: str) -> Check:
     reading = free.read(draft.instruction)
     if reading is None:
         return Check("", _verdicts("", "", {}, ["undecided"] * 4))
-    types = free.types_of(reading)
+    types = free.types_of(reading, draft.options)
     if types and question_type in QUESTION_TYPES.values() and question_type not in types:
         return Check("another question type", {})
     found = free.judge_options(View(record), reading, draft.options)
     things = reading.words | {key: phrase.name for key, phrase in reading.things.items()}
-    return Check(_reason(found, draft.choice), _verdicts("wording", reading.form, things, found))
+    reason = _reason(found, draft.choice) or (SECOND if _has_implied(reading, draft) else "")
+    return Check(reason, _verdicts("wording", reading.form, things, found))
+
+
+def _has_implied(reading: free.Reading, draft: Draft) -> bool:
+    """Whether a wrong option is right if the marked one is."""
+    right = draft.options[LETTERS.index(draft.choice)]
+    return any(free.implies(reading, right, option) for option in draft.options if option != right)
 
 
 def _reason(found: Sequence[Verdict], choice: str) -> str:

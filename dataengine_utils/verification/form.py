@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from ..facts.free.phrases import NUMBER_WORDS
+from ..facts.vocabulary import COLOUR_WORDS, GROUPS, MATERIAL_WORDS, PLACES
 from ..facts.words import word_set
 from ..records import LETTERS, Draft
 
@@ -40,9 +42,35 @@ _FOREIGN = word_set("""
     las una es está están qué cuántos cuál dónde en il lo gli che quanti colore dove o os as um uma são qual
     quantos onde cor het een zijn wat welke hoeveel waar nie na jest ile jaki gdzie är och vad hur många
 """)
+_SPELLED = {"upper": "top", "lower": "bottom", "center": "middle", "centre": "middle", "central": "middle",
+            "grey": "gray", "wooden": "wood", "metallic": "metal", "lefthand": "left", "righthand": "right",
+            "photo": "picture", "image": "picture", "scene": "picture", "photograph": "picture"}
+_SAYINGS = tuple(tuple(words.split()) for words in (
+    "it's", "they're", "it is", "it was", "they are", "he is", "she is", "there is", "there are", "this is",
+    "that is",
+    "it says", "it reads", "sign says", "sign reads", "word", "text", "words", "made of", "made from",
+    "made out of"))
+_PREPOSITIONS = tuple(tuple(words.split()) for words in (
+    "made of", "to", "for", "in", "on", "at", "from", "of"))
+_ALWAYS = (("to",), ("for",))
+_ENDINGS = (("of", "picture"), ("in", "picture"), ("in", "colour"), ("in", "color"), ("it",))
+_WHERE = frozenset(("top", "bottom", "left", "right", "middle"))
+_PARTS = frozenset(("side", "part", "corner", "area", "section", "region", "portion", "hand"))
+_CLOSED = _WHERE | COLOUR_WORDS.keys() | MATERIAL_WORDS.keys() | set(_NUMBERS.values()) | {
+    word for place in PLACES for word in place.split()}
+_GROUPED = {(word,): (str(n),) for word, n in GROUPS.items()}
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]")
+_KNOWN = "(?:labels?|information|attributes?|captions?|relations?(?:hips?)?|regions?|context|tags?|graph)"
 _SOURCES = re.compile(
-    r"\bbounding\b|\bcoordinates?\b|\bannotat\w*|\bpixels?\b|\bmetadata\b|\bas described\b"
+    r"\bscene[- ]graphs?\b|\b[xywh]\s*[=:]\s*-?\d|\b(?:object|region|instance|image|relation|box)[-"
+    r" ]?ids?\b|\bids? #?\d"
+    r"|\b(?:its|their|the|his|her|this|whose) box(?:es)? (?:spans?|covers?|starts?|ends?|extends?"
+    r"|reach(?:es)?|ranges?)\b"
+    rf"|\b(?:provided|given|supplied|accompanying|annotated) (?:\w+ )?(?:{_KNOWN}|data|lists?|box(?:es)?|records?|details)\b"
+    rf"|\b{_KNOWN} (?:(?:that )?(?:is|are|was|were) )?(?:provided|given|supplied)\b"
+    rf"|\b(?:object|relation(?:ship)?|attribute|region|caption)s?[- ](?:list|graph|table|data|entry|entries"
+    rf"|tags?)\b"
+    r"|\bbounding\b|\bcoordinates?\b|\bannotat\w*|\bpixels?\b|\bmetadata\b|\bas described\b"
     r"|\b(?:the|this|given|provided|above|image|picture|region|scene|text|its|your) descriptions?\b"
     r"|\bdescriptions? (?:say|state|mention|provided|given|above|list|indicate|describe)\w*"
     r"|\b(?:the|these|given|provided|listed) facts\b|\b(?:region|relation|object) (?:list|boxes|labels?)\b"
@@ -73,9 +101,13 @@ def check_form(draft: Draft) -> str:
 
 
 def gives_away(question: str, answer: str) -> bool:
-    """Whether the answer stands in the question as whole words; articles, case and "two" or "2" aside."""
-    said, asked = tokens(answer), tokens(question)
-    return any(asked[n: n + len(said)] == said for n in range(len(asked) - len(said) + 1))
+    """Whether what an answer says stands in the question as whole words; articles, "it is", case,
+    and "two" or
+    "2" aside.
+    """
+    asked = _one_spelling(tokens(question))
+    return any(asked[n: n + len(said)] == said for said in {value(answer), _one_spelling(tokens(answer))}
+               for n in range(len(asked) - len(said) + 1))
 
 
 @lru_cache(maxsize=16384)
@@ -86,6 +118,37 @@ def tokens(text: str) -> tuple[str, ...]:
     words = _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
     found = tuple(_NUMBERS.get(word, word) for word in words if word not in _ARTICLES)
     return found or tuple(words) or (text.strip().casefold(),)
+
+
+@lru_cache(maxsize=16384)
+def value(text: str) -> tuple[str, ...]:
+    """The words of an answer that say something, in one spelling: "It is in the upper part of the image" is
+    "top". A preposition is left out only before a place in the picture, a colour, number,
+    material or setting.
+    """
+    words = _one_spelling(tokens(text))
+    for openings in (_SAYINGS, _PREPOSITIONS):
+        words = _without_opening(words, openings)
+    for end in _ENDINGS:
+        acting = end != ("it",) or words[0].endswith("ing")
+        if acting and len(words) > len(end) and words[-len(end):] == end:
+            words = words[: -len(end)]
+    if _WHERE.intersection(words):
+        words = tuple(word for word in words if word not in _PARTS) or words
+    return _GROUPED.get(words, words)
+
+
+def _without_opening(words: tuple[str, ...], openings: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    for opening in openings:
+        rest = words[len(opening):]
+        if rest and words[: len(opening)] == opening and (
+                openings is not _PREPOSITIONS or opening in _ALWAYS or rest[0] in _CLOSED):
+            words = rest
+    return words
+
+
+def _one_spelling(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_SPELLED.get(word, word) for word in words)
 
 
 def is_english(text: str) -> bool:
@@ -117,14 +180,14 @@ def _check_language(draft: Draft) -> str:
 def _check_options(draft: Draft) -> str:
     if len(draft.options) != 4:
         return "not four options"
-    if len(set(map(tokens, draft.options))) < 4:
+    if len(set(map(value, draft.options))) < 4:
         return "options repeat"
     if any(_ABOUT_OPTIONS.fullmatch(option.strip(" .")) for option in draft.options):
         return "option about other options"
     if draft.choice not in tuple(LETTERS[:4]):
         return "choice is not the short answer"
     right = draft.options[LETTERS.index(draft.choice)]
-    return "" if tokens(right) == tokens(draft.short_answer) else "choice is not the short answer"
+    return "" if value(right) == value(draft.short_answer) else "choice is not the short answer"
 
 
 def _check_words(draft: Draft) -> str:

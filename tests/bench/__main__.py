@@ -211,6 +211,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "vqa": lambda options: str(bench_vqa()),
     "memory": by_itself("memory"),
     "images": by_itself("images", "--scale", "0.02"),
+    "similar": by_itself("similar"),
     "teacher": by_itself("teacher"),
     "verification": by_itself("verification"),
     "contamination": by_itself("contamination"),

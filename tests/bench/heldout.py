@@ -107,7 +107,8 @@ def _tables(n: int, seed: int) -> tuple[list[Row], list[Case], list[Miss]]:
 
 def _row(kind: str, told: Sequence[tuple[Case, str]]) -> Row:
     decided = [reason for case, reason in told if case.decided]
-    return Row(kind, len(told), sum(bool(reason) for _, reason in told), len(decided), sum(map(bool, decided)),
+    rejected, rejected_read = sum(bool(reason) for _, reason in told), sum(map(bool, decided))
+    return Row(kind, len(told), rejected, len(decided), rejected_read,
                sum(bool(case.read_as) for case, _ in told), sum(_is_misread(case) for case, _ in told))
 
 
@@ -117,7 +118,8 @@ def _is_misread(case: Case) -> bool:
 
 
 def _miss(kind: str, case: Case, draft: Draft, question_type: str, reason: str) -> Miss:
-    return Miss(kind, case.good.facts["form"], case.read_as, draft, question_type, reason, case.good.scene.seed)
+    good = case.good
+    return Miss(kind, good.facts["form"], case.read_as, draft, question_type, reason, good.scene.seed)
 
 
 def cases(n: int, rng: random.Random) -> Iterator[Case]:

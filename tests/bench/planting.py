@@ -181,11 +181,18 @@ def _truth_gone(good: Good, rng: random.Random) -> Planted | None:
     return Planted(_replaced(draft, LETTERS.index(draft.choice), rng.choice(false)), good.question_type)
 
 
+# Weathers that the world keeps apart, and that a picture may well show at once.
+_SKIES_AT_ONCE = ({"cloudy", "rainy"}, {"cloudy", "snowy"}, {"night", "cloudy"}, {"night", "rainy"},
+                  {"night", "snowy"})
+
+
 def _is_said_too(good: Good, value: str) -> bool:
     """Whether ordinary words would let a false value pass: "left" of what is in the top left; for what is "at
-    the bottom", the colour of a thing in the bottom left.
+    the bottom", the colour of a thing in the bottom left; "cloudy" of rain.
     """
     form, answer = good.facts["form"], good.draft.short_answer
+    if form == "sky":
+        return {value, answer} in _SKIES_AT_ONCE
     if form == "position":
         return set(value.split()) < set(answer.split())
     position = good.facts.get("position", "")

@@ -1,6 +1,7 @@
 """What the model behind the server says: the kit's rule teacher, writing from the facts in the prompt.
 
-The same request has the same reply, always.
+It keeps the rules that the prompt gives it; the model `SLOPPY` has the flaws that these cure. The same
+request has the same reply, always.
 """
 
 import json
@@ -8,23 +9,30 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dataengine_utils.prompts import base_template
+from dataengine_utils.prompts import BASE_RULES, ROLE, RULES, make_template
 from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import ImageObject, ImageRecord, Query, Region, Relation, TextBox
 from dataengine_utils.teachers import Request, load
+from dataengine_utils.teachers.rules.flaws import SloppyTeacher
 
+from .script import scripted
+
+SLOPPY = "kit-1-sloppy"
 SIZE = 1000
 """Pixels of the picture's sides, as the server imagines it; boxes in prompts are per cents of them."""
 
-_TEACHER = load("rules")
-_TEMPLATE = base_template()
+_TEACHER, _SLOPPY_TEACHER = load("rules"), SloppyTeacher()
 
 
 def written(body: Mapping[str, Any], key: str) -> dict[str, Any]:
     """A question about the facts in the request's messages, or a skip where the rules find none."""
     text = text_of(body["messages"][-1:])
     query = Query(key, asked_type(text), "", ())
-    (reply,) = _TEACHER.replies([Request(query, record_of(text), _TEMPLATE)])
+    told = text_of(body["messages"])
+    rules = [rule for rule in RULES.values() if rule in told] or [RULES[name] for name in BASE_RULES]
+    template = make_template(ROLE, rules, {})
+    teacher = _SLOPPY_TEACHER if body.get("model") == SLOPPY else _TEACHER
+    (reply,) = teacher.replies([Request(query, record_of(text), template)])
     return json.loads(reply.text)
 
 
@@ -97,7 +105,7 @@ def _relations(items: Sequence[Any], objects: Sequence[ImageObject]) -> Iterator
 
 def content(body: Mapping[str, Any], key: str, fault: str) -> str:
     """The text of a reply, in the response format that was asked for; without any it stands in a fence."""
-    value = _faulty(written(body, key), fault)
+    value = _faulty(scripted(text_of(body["messages"]), record_of) or written(body, key), fault)
     asked = body.get("response_format") or {"type": "text"}
     if fault == "wrong_schema":
         return json.dumps({"q": "What is it?", "choices": {"A": 1}, "right": 0})

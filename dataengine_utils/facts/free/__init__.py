@@ -4,12 +4,15 @@ What is annotated decides; what is not annotated may still be there. `read` find
 `judge_options` what is known of each option.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from ..judges import Verdict
 from ..view import View
+from ..words import head, is_kind_of
 from . import acts, looks, places
 from .answers import read_yes
+from .phrases import read_phrase
 from .reading import Reading, read
 
 Judge = Callable[[View, Reading, str], Verdict]
@@ -46,25 +49,53 @@ TYPES: dict[str, frozenset[str]] = {
         (("Spatial Relation",), ("direction", "is_beside")),
         (("Spatial Relation", "Instance Identity", "Instance Location"), ("neighbour", "beside")),
         (("Instance Interaction", "Instance Identity", "Visual Reasoning"),
-         ("action", "acted_on", "actor", "doing", "is_acting")),
+         ("action", "acted_on", "actor", "is_acting")),
+        (("Instance Interaction", "Instance Identity", "Visual Reasoning", "Scene Understanding"),
+         ("doing",)),
         (("Text Understanding",), ("word",)),
     )
     for form in forms
 }
-
-
-# Nouns after "which" that leave the type of a question as it is; "which year" or "which letters" do not.
-_PLAIN_NOUNS = frozenset(("thing", "things", "object", "objects", "item", "items", "animal", "person"))
 _SURE = frozenset(("colour", "material", "colour_at", "is_colour", "word"))  # however more is said
+# What belongs to the whole scene: its colour, or where it is, is a matter of the scene too.
+_OF_THE_SCENE = frozenset(("sky", "people", "person", "water", "ground", "grass", "snow", "cloud", "field"))
 
 
-def types_of(reading: Reading) -> frozenset[str]:
+_NAMED = frozenset(("present", "kind_at", "colour_of", "neighbour", "beside", "acted_on", "actor"))
+
+
+def types_of(reading: Reading, options: Sequence[str] = ()) -> frozenset[str]:
     """The types (of `question_types.QUESTION_TYPES`) that a question can be; none where its words leave that
-    open.
+    open. Where things are asked for, options that are more than names ("a red car") leave it open too.
     """
-    plain = reading.form in _SURE or (reading.is_plain
-                                      and reading.words.get("noun", "thing") in _PLAIN_NOUNS)
-    return TYPES.get(reading.form, frozenset()) if plain else frozenset()
+    if reading.form == "open_word":
+        return TYPES["word"] if options and _are_written(options) else frozenset()
+    if not (reading.form in _SURE or reading.is_plain) or reading.form not in TYPES:
+        return frozenset()
+    if reading.form in _NAMED and not all(map(_is_name, options)):
+        return frozenset()
+    more = set()
+    asked = reading.things.get("x")
+    if asked and reading.form in ("colour", "position") and head(asked.name) in _OF_THE_SCENE:
+        more.add("Scene Understanding")
+    if reading.words.get("act", "").split()[:1] == ["wearing"]:
+        more.add("Instance Attributes")
+    if "posture" in reading.words:
+        more.add("Instance Interaction")
+    return TYPES[reading.form] | more
+
+
+def _is_name(option: str) -> bool:
+    phrase = read_phrase(option)
+    return bool(phrase and not phrase.colours and not phrase.loose)
+
+
+def implies(reading: Reading, right: str, other: str) -> bool:
+    """Whether another option is right wherever an option is: "an animal" if "a horse" is."""
+    one, two = read_phrase(right), read_phrase(other)
+    if reading.form not in _NAMED or not one or not two or two.colours or two.loose:
+        return False
+    return is_kind_of(one.name, two.name)
 
 
 def judge_options(view: View, reading: Reading, options: Sequence[str]) -> tuple[Verdict, ...]:
@@ -72,10 +103,27 @@ def judge_options(view: View, reading: Reading, options: Sequence[str]) -> tuple
     if reading.form == "position":
         exact = places.names_ninths(options)
         return tuple(places.judge_position(view, reading, option, exact) for option in options)
+    if reading.form == "open_word":
+        return _judge_open(view, reading, options)
     if reading.form in ASSERTIONS:
         verdict = ASSERTIONS[reading.form](view, reading)
         return tuple(_yes_or_no(verdict, option) for option in options)
     return tuple(JUDGES[reading.form](view, reading, option) for option in options)
+
+
+def _judge_open(view: View, reading: Reading, options: Sequence[str]) -> tuple[Verdict, ...]:
+    """"What is on the sign?" asks for words where all options look written,
+    else for whatever may be there."""
+    if _are_written(options):
+        return tuple(looks.judge_word(view, reading, option) for option in options)
+    return ("undecided",) * len(options)
+
+
+def _are_written(options: Sequence[str]) -> bool:
+    return all(_WRITTEN.fullmatch(option.strip(" .")) for option in options)
+
+
+_WRITTEN = re.compile(r"[\"“'‘].+[\"”'’]|[^a-z]*[A-Z][^a-z]*|[\d.,:/ -]+")
 
 
 def _yes_or_no(verdict: Verdict, option: str) -> Verdict:
@@ -85,4 +133,4 @@ def _yes_or_no(verdict: Verdict, option: str) -> Verdict:
     return "holds" if said == (verdict == "holds") else "contradicted"
 
 
-__all__ = ["TYPES", "Reading", "judge_options", "read", "types_of"]
+__all__ = ["TYPES", "Reading", "implies", "judge_options", "read", "types_of"]

@@ -29,6 +29,8 @@ def judge_action(view: View, reading: Reading, option: str) -> Verdict:
     if any(_is_said(act, words) for s, act, o in found if s in x.sure and o in y.sure):
         return "holds"
     said = next((act for act in (" ".join(words[:2]), words[0]) if act in _KNOWN), "")
+    if said == words[0] and _PREPOSITIONS.intersection(words[1:2]):
+        return "undecided"  # "walking with it" is another act than "walking"
     wrong = said and all(act in _KNOWN and act != said and not _are_near(act, said) for _, act, _ in found)
     return "contradicted" if wrong else "undecided"
 

@@ -4,7 +4,15 @@ import re
 from functools import lru_cache
 
 from ...picturebook.world import POSITIONS
-from ..vocabulary import ACT_WORDS, COLOUR_WORDS, MATERIAL_WORDS, PLACE_WORDS, PLACES, SKY_WORDS
+from ..vocabulary import (
+    ACT_WORDS,
+    COLOUR_WORDS,
+    GROUPS,
+    MATERIAL_WORDS,
+    PLACES,
+    SHADES_OF,
+    SKY_WORDS,
+)
 from ..words import head, word_set
 from .phrases import read_number
 
@@ -20,6 +28,7 @@ _MIDDLE = frozenset(("middle", "center", "centre", "central", "centrally"))
 _SIDES = {"left": "left", "right": "right", "lefthand": "left", "righthand": "right"}
 DIRECTION_WORDS = {"left": "left", "right": "right", "above": "above", "over": "above", "below": "below",
                    "under": "below", "underneath": "below", "beneath": "below"}
+OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _UNSURE = word_set("""
     more less least most about around several many some few over or approximately nearly almost fewer than
 """)
@@ -33,20 +42,21 @@ def words_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=8192)
 def read_count(text: str) -> int | None:
-    """The one number an answer tells: "2", "Two dogs.", "There are two"; None for "more than ten"."""
+    """The one number an answer tells: "2", "Two dogs.", "A pair"; None for "more than ten"."""
     words = words_of(text)
     if _UNSURE.intersection(words):
         return None
     if words in (["none"], ["no"]):
         return 0
     found = [n for n in map(read_number, words) if n is not None]
+    found = found or [n for word, n in GROUPS.items() if word in words]
     return found[0] if len(found) == 1 else None
 
 
 @lru_cache(maxsize=8192)
 def read_colours(text: str) -> tuple[str, ...]:
     """The colours an answer names; none where other words could change them ("reddish", "red stripes")."""
-    words = [word for word in words_of(text) if word not in _FILLERS and word not in _SHADES]
+    words = [SHADES_OF.get(word, word) for word in words_of(text) if word not in _FILLERS | _SHADES]
     if not words or any(word not in COLOUR_WORDS for word in words):
         return ()
     return tuple(dict.fromkeys(COLOUR_WORDS[word] for word in words))
@@ -77,19 +87,27 @@ def read_position(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def read_place(text: str) -> str:
-    """The one place an answer names ("At the beach", "In an office"), or ""."""
+    """The one place an answer names ("At the beach", "In an office"), or ""; "on sand" names none."""
     said = f" {' '.join(words_of(text))} "
     found = {place for place in PLACES if f" {place} " in said}
-    found |= {PLACE_WORDS[word] for word in PLACE_WORDS if f" {word} " in said}
     return found.pop() if len(found) == 1 else ""
 
 
 @lru_cache(maxsize=8192)
-def read_sky(text: str) -> str:
-    """The one weather an answer names, or ""."""
-    words = set(words_of(text)) - _FILLERS - {"weather", "sky", "day", "partly", "outside"}
-    found = {SKY_WORDS[word] for word in words if word in SKY_WORDS}
-    return found.pop() if len(found) == 1 and words <= SKY_WORDS.keys() else ""
+def read_sky(text: str) -> frozenset[str]:
+    """The words for the weather that an answer says; none where it says anything else."""
+    words = set(words_of(text)) - _FILLERS - {"weather", "sky", "skies", "day", "outside", "time", "be"}
+    return frozenset(words) if words and words <= SKY_WORDS.keys() else frozenset()
+
+
+@lru_cache(maxsize=8192)
+def read_text(text: str) -> str:
+    """The letters and numbers that an answer quotes: 'The word "STOP"' is "stop", as is "It says STOP"."""
+    quoted = re.findall(r"[\"“‘']([^\"“”‘’']+)[\"”’'](?!\w)", text)
+    said = quoted[0] if len(quoted) == 1 else re.sub(
+        r"^(?:(?:the|a) )?(?:(?:words?|texts?|letters|message) |(?:it|sign|they) (?:says?|reads?) )+", "",
+        text.lower())
+    return "".join(words_of(said))
 
 
 @lru_cache(maxsize=8192)

@@ -7,9 +7,30 @@ from difflib import SequenceMatcher
 from ...picturebook.truth import NEEDS
 from ..judges import Verdict, among, clear_count, clear_count_people
 from ..view import Thing, View, overlap
-from ..vocabulary import CALLS, NEAR_COLOURS, NEAR_MATERIALS, PERSONS, PLACE_WORDS, PLANS, USES
+from ..vocabulary import (
+    CALLS,
+    NEAR_COLOURS,
+    NEAR_MATERIALS,
+    NEAR_NEEDS,
+    NEAR_PLACES,
+    NEAR_PLANS,
+    NEAR_SKIES,
+    PERSONS,
+    PLACE_WORDS,
+    PLANS,
+    USES,
+)
 from ..words import head, is_plural, singular
-from .answers import read_colours, read_count, read_material, read_place, read_sky, words_of
+from .answers import (
+    read_colours,
+    read_count,
+    read_material,
+    read_place,
+    read_sky,
+    read_text,
+    without_fillers,
+    words_of,
+)
 from .phrases import Phrase, read_phrase, same_name
 from .reading import Reading
 from .referents import Test, over, referents
@@ -26,16 +47,33 @@ def judge_name(view: View, option: str, test: Test) -> Verdict:
 
 
 def judge_sky(view: View, reading: Reading, option: str) -> Verdict:
-    return _told(read_sky(option), view.sky, sure=view.sky_attributes == {view.sky})
+    """Another weather is wrong where the annotated one is sure and the two do not go together."""
+    said, known = read_sky(option), view.sky
+    if not said or not known:
+        return "undecided"
+    if known in said or (said & _SAME_SKY.get(known, said - said)):
+        return "holds" if all(_go_together(word, known) for word in said) else "undecided"
+    wrong = view.sky_attributes == {known} and not any(_go_together(word, known) for word in said)
+    return "contradicted" if wrong else "undecided"
+
+
+_SAME_SKY = {"sunny": frozenset(("clear", "blue")), "cloudy": frozenset(("overcast",))}
+
+
+def _go_together(word: str, known: str) -> bool:
+    return word == known or any({word, known} <= group for group in NEAR_SKIES)
 
 
 def judge_place(view: View, reading: Reading, option: str) -> Verdict:
-    return _told(read_place(option), view.place, sure=_is_whole(view))
+    """Another place is wrong where the annotated one fills the picture; "at a lake in the park" names two."""
+    said = read_place(option)
+    whole = said == " ".join(without_fillers(option)) and _is_whole(view)
+    return _told(said, view.place, NEAR_PLACES, sure=whole)
 
 
 def judge_need(view: View, reading: Reading, option: str) -> Verdict:
     known = _known(option, NEEDS.values())
-    return _told(known, NEEDS.get(view.sky, ""), sure=view.sky_attributes == {view.sky})
+    return _told(known, NEEDS.get(view.sky, ""), NEAR_NEEDS, sure=view.sky_attributes == {view.sky})
 
 
 def judge_outing(view: View, reading: Reading, option: str) -> Verdict:
@@ -43,7 +81,7 @@ def judge_outing(view: View, reading: Reading, option: str) -> Verdict:
     use = _known(option, USES.values())
     if use:
         return "holds" if any(USES.get(name) == use for name in view.names) else "undecided"
-    return _told(_known(option, PLANS.values()), PLANS.get(view.place, ""), sure=_is_whole(view))
+    return _told(_known(option, PLANS.values()), PLANS.get(view.place, ""), NEAR_PLANS, sure=_is_whole(view))
 
 
 def judge_sound(view: View, reading: Reading, option: str) -> Verdict:
@@ -104,7 +142,7 @@ def judge_count(view: View, reading: Reading, option: str) -> Verdict:
 
 def judge_word(view: View, reading: Reading, option: str) -> Verdict:
     """By the texts read in the image, those on the thing that is asked about first; a misreading is close."""
-    said, texts = "".join(words_of(option)), _texts_on(view, reading.things.get("x"))
+    said, texts = read_text(option), _texts_on(view, reading.things.get("x"))
     if not said or not texts:
         return "undecided"
     read = ["".join(words_of(text)) for text in texts]
@@ -115,11 +153,14 @@ def judge_word(view: View, reading: Reading, option: str) -> Verdict:
     return "undecided" if close or not any(read) else "contradicted"
 
 
-def _told(said: str, known: str, *, sure: bool) -> Verdict:
-    """Judge a value by the one that is known; another one is wrong only where that one is sure."""
+def _told(said: str, known: str, near: Iterable[frozenset[str]], *, sure: bool) -> Verdict:
+    """Judge a value by the one that is known; another one is wrong only where that one is sure and the two
+    are not near.
+    """
     if not said or not known:
         return "undecided"
-    return "holds" if said == known else "contradicted" if sure else "undecided"
+    close = any({said, known} <= group for group in near)
+    return "holds" if said == known else "contradicted" if sure and not close else "undecided"
 
 
 def _known(option: str, values: Iterable[str]) -> str:
@@ -151,8 +192,8 @@ def _says(view: View, name: str, word: str) -> bool:
 
 
 def _countable(view: View, phrase: Phrase) -> list[Thing]:
-    found = referents(view, Phrase(phrase.name, phrase.colours))
-    if head(phrase.name) == "person":
+    found = referents(view, phrase)
+    if phrase in (Phrase("people"), Phrase("persons"), Phrase("person")):
         return [thing for thing in view.things if head(thing.name) in PERSONS]
     return [thing for thing in found.sure if same_name(phrase.name, thing.name)]
 
@@ -163,9 +204,9 @@ def _counts_all(view: View, phrase: Phrase, n: int) -> bool:
     """
     if n < 2 or any(is_plural(thing.name) for thing in view.called(phrase.name)):
         return False
-    if head(phrase.name) == "person":
+    if phrase.name in ("people", "persons", "person"):
         return clear_count_people(view, {}) and view.n_people == n
-    found = referents(view, Phrase(phrase.name, phrase.colours))
+    found = referents(view, phrase)
     return not found.maybe and len(found.sure) == n and clear_count(view, {"kind": singular(phrase.name)})
 
 

@@ -1,14 +1,14 @@
 """Names of things as people write them: "the man's red shirt", "a parked car", "two dogs", "Trees."."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ..vocabulary import COLOUR_WORDS, VAGUE
 from ..words import head, word_set
 
 _DETERMINERS = word_set("""
-    the a an this that these those his her its their my your our some any another other one's it's
+    the a an this these those some any
 """)
 # What ends a name and begins what is said about the thing.
 _BEHIND_NAME = word_set("""
@@ -27,6 +27,15 @@ NOUNS_IN_ING = word_set("""
 """)
 _SHOWN = word_set("in the picture here there shown seen visible pictured depicted displayed present")
 _JOINS = word_set("and or & plus nor but not no without than as")
+# Words that no name of a thing has: the annotations cannot tell which things "other dogs" are, and a question
+# or a sentence inside a name is none.
+_UNRESOLVED = word_set("""
+    another other others more most fewer less additional extra else remaining rest every each both all either
+    neither several many few some_of whatever what which who whom whose where when how that it he she they
+    them
+    him his her its their my your our we i us one about point is are was were has have had does do did can
+    could would should
+""")
 _LOOSE_WORDS = word_set("""
     big small large little tiny huge tall short long old young new main left right top bottom upper lower
     middle first second third last closest nearest front back same only whole single biggest smallest largest
@@ -41,8 +50,9 @@ _NO_NAMES = VAGUE | word_set("""
     it he she they them him we you i who what which someone somebody anyone something anything everything
     nothing left right middle center centre read show shown say thing things objects items element elements
     kind kinds type types sort sorts color colour colors colours number image picture photo is are do does be
-    being doing this that these those here there
+    being doing this that these those here there perspective viewpoint view viewer camera observer
 """)
+_SUPERLATIVE = re.compile(r"[a-z]{2,}(?:est|most)(?<!forest)(?<!chest)(?<!guest)(?<!harvest)")
 _WORDS = re.compile(r"[a-z0-9][a-z0-9'-]*")
 
 
@@ -50,27 +60,36 @@ _WORDS = re.compile(r"[a-z0-9][a-z0-9'-]*")
 class Phrase:
     """What names a thing: its kind in the words used, colours said of it, and whether more is said of it.
 
-    `loose` phrases ("the car next to the tree") may mean fewer things than their name does.
+    `loose` phrases ("the car next to the tree") mean fewer things than their name does; `more` is what is
+    said behind it.
     """
 
     name: str
     colours: tuple[str, ...] = ()
     loose: bool = False
+    more: str = field(default="", compare=False)
 
 
 @lru_cache(maxsize=8192)
 def read_phrase(text: str) -> Phrase | None:
-    """The phrase that names things of one kind; None for pronouns, numbers, lists and whole sentences."""
+    """The phrase that names things of one kind; None for pronouns, numbers, lists, whole sentences, and for
+    things that are told apart in ways that annotations do not know ("his hat", "the horse he is riding").
+    """
     words = _WORDS.findall(re.sub(r"\s+", " ", text.lower().replace("’", "'")))
-    if not words or _JOINS.intersection(words) or re.search(r"[,;:/]", text):
+    if not words or _JOINS.intersection(words) or re.search(r"[,;:/~]", text):
         return None
     words, owned = _after_owner(words)
     before, behind = _split(words)
     name, colours, qualified = _unqualified(before)
+    if any("'" in word for word in name):
+        return None
     if not name or name[-1] in _NO_NAMES or not name[-1].isalpha() or len(name) > 3:
         return None
+    if _UNRESOLVED.intersection((*before, *behind)) or _DETERMINERS.intersection(before):
+        return None
     said_more = not _SHOWN.issuperset(behind)
-    return Phrase(" ".join(name), colours, said_more or owned or qualified)
+    loose = said_more or owned or qualified
+    return Phrase(" ".join(name).replace(" kan", " can"), colours, loose, " ".join(behind))
 
 
 def same_name(said: str, annotated: str) -> bool:
@@ -86,11 +105,12 @@ def read_number(word: str) -> int | None:
 
 
 def _after_owner(words: list[str]) -> tuple[list[str], bool]:
-    """The words behind the last "man's", or behind "his" and "their", and whether there was an owner."""
-    owners = [n for n, word in enumerate(words) if word.endswith(("'s", "s'"))]
-    owned = bool(owners) and owners[-1] + 1 < len(words)
-    words = words[owners[-1] + 1:] if owned else words
-    return words, owned or words[0] in ("his", "her", "their", "its")
+    """The words behind the "man's" that they begin with, and whether there was one."""
+    start = next((n for n, word in enumerate(words) if word not in _DETERMINERS), len(words))
+    owner = next((n for n in range(start, len(words)) if words[n].endswith(("'s", "s'"))), len(words))
+    if owner + 1 >= len(words) or any(_is_behind(word, first=False) for word in words[start:owner]):
+        return words, False
+    return words[owner + 1:], True
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
@@ -112,7 +132,7 @@ def _unqualified(words: list[str]) -> tuple[list[str], tuple[str, ...], bool]:
     colours: list[str] = []
     qualified = False
     while len(words) > 1 and (words[0] in COLOUR_WORDS or words[0] in _LOOSE_WORDS
-                              or read_number(words[0]) is not None):
+                              or _SUPERLATIVE.fullmatch(words[0]) or read_number(words[0]) is not None):
         if words[0] in COLOUR_WORDS:
             colours.append(COLOUR_WORDS[words[0]])
         else:

@@ -7,7 +7,7 @@ from ...picturebook.world import POSITIONS
 from ..judges import Verdict, among
 from ..view import Thing, View
 from ..vocabulary import NEAR_COLOURS
-from .answers import DIRECTION_WORDS, read_colours, read_position, without_fillers, words_of
+from .answers import DIRECTION_WORDS, OPPOSITE, read_colours, read_position, without_fillers, words_of
 from .looks import judge_name
 from .phrases import Phrase, read_phrase
 from .reading import Reading
@@ -17,7 +17,6 @@ from .referents import over, referents
 BEYOND = 0.05
 # Two things are surely not on or in one another if their boxes are this share of the image's side apart.
 GAP = 0.05
-_OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _RELATED = re.compile(r"(?:it is |they are |the )?\b(?P<relation>on(?: top of)?|in(?:side)?|against|"
                       r"attached to|next to|beside|near|behind|in front of|under|beneath) (?P<y>.+)")
 _SIDE_OF = re.compile(r"(?:it is |they are )?(?:directly |just )?(?:(?:to|on|at) )?(?:the )?"
@@ -120,7 +119,7 @@ def lies(view: View, thing: Thing, other: Thing, wanted: str) -> Verdict:
     clear, (first, second) = view.direction(thing, other), view.rough_directions(thing, other)
     if clear == wanted:
         return "holds"
-    opposite = _OPPOSITE[wanted]
+    opposite = OPPOSITE[wanted]
     if clear:
         return "contradicted" if wanted not in (first, second) else "undecided"
     return "contradicted" if opposite in (first, second) and _is_past(thing, other, opposite) else "undecided"

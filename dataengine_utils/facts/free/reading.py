@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ..vocabulary import COLOUR_WORDS
-from ..words import is_plural, plural
-from .answers import DIRECTION_WORDS, read_position
-from .phrases import Phrase, read_phrase
-from .wordings import PATTERNS, SPELLINGS
+from ..vocabulary import BEARERS, COLOUR_WORDS, COMMON_NOUNS, DEPICTS
+from ..words import head, is_plural, plural
+from .answers import DIRECTION_WORDS, OPPOSITE, read_position
+from .clauses import clause, plain
+from .open_questions import read_open
+from .phrases import NOUNS_IN_ING, Phrase, read_phrase
+from .wordings import PATTERNS
 
 
 @dataclass(frozen=True)
@@ -39,28 +41,25 @@ class Reading:
 def read(question: str) -> Reading | None:
     """The reading of a question, or None where no pattern fits all of it, or it asks for what is not so."""
     text = plain(question)
-    if re.search(r"\b(?:not|no|never|without|except|least|most|absent|missing)\b|n't\b", text):
+    if _NEGATED.search(question.lower()):
         return None
-    return next(_readings(text), None)
+    form = read_open(question.lower())
+    if not form and _NOT_SHOWN.search(text):
+        return None
+    return Reading(form) if form else next(_readings(f" {clause(text)}"), None)
 
 
-def plain(question: str) -> str:
-    """A question in lower case and one spelling, without politeness and without "in the picture"."""
-    text = re.sub(r"\s+", " ", question.lower().replace("’", "'")).strip(" ?.!\"")
-    for pattern, put in SPELLINGS:
-        text = pattern.sub(put, text)
-    while True:
-        shorter = _TAIL.sub("", _LEAD.sub("", text)).strip(" ,?.")
-        if shorter == text:
-            return text
-        text = shorter
-
-
-_PICTURE = r"(?:in|on|within|of|from|at|throughout) (?:the|this) picture"
-_TAIL = re.compile(rf"(?:,? {_PICTURE}|,? among (?:these|the) (?:options|choices)| that you (?:can )?see"
-                   r"| in total| altogether| overall| right now| today| here)$")
-_LEAD = re.compile(rf"^(?:{_PICTURE},? |please |can you (?:tell(?: me)?|count) |tell me |so "
-                   r"|(?:in total|altogether|overall), |(?:looking at|based on|according to) the picture,? )")
+_NEGATED = re.compile(r"\b(?:not|no|none|never|nothing|without|except|least|absent|missing|lacking|ignoring|"
+                      r"excluding|besides|apart|other than|instead)\b|n['’]t\b")
+# What could, will or is meant to be so, and what is seen by somebody else, is not in the picture.
+_NOT_SHOWN = re.compile(
+    r"\b(?:could|might|would|should|may|will|shall)\b(?! (?:you|we|one|i|be (?:seen|found|spotted|described"
+    r"|counted|"
+    r"considered|identified|located|made out|the|an?)|(?:the )?(?:picture|weather|sky)|this be)\b)"
+    r"|\b(?<!you )(?<!we )(?<!one )can (?!you\b|be\b|we\b|one\b)(?!.* be\b)"
+    r"|\b(?:about|going|supposed|trying|wants?|needs?|likely) to\b|\b(?:point of view|perspective|viewpoint"
+    r"|mirrored|"
+    r"flipped|if|before|after|later|next(?! to\b)|tomorrow|yesterday)\b(?<!\bif)")
 
 
 def _readings(text: str) -> Iterator[Reading]:
@@ -72,20 +71,56 @@ def _readings(text: str) -> Iterator[Reading]:
 
 
 def _filled(form: str, slots: dict[str, str]) -> Reading | None:
-    """The reading of a pattern's slots; None where one of them is not what it should be."""
+    """The reading of a pattern's slots; None where one of them is missing or not what it should be."""
     things: dict[str, Phrase] = {}
     words: dict[str, str] = {}
     for name, text in slots.items():
         if name in ("x", "y"):
             phrase = read_phrase(text)
-            if phrase is None or (form == "count" and not _is_countable(phrase)):
+            if phrase is None or not _suits(form, name, phrase):
                 return None
             things[name] = phrase
+        elif name == "opposite":
+            words["direction"] = OPPOSITE.get(_direction(text), "")
         elif name != "rest":
             words[name] = _WORD_OF.get(name, str)(text)
-            if not words[name]:
-                return None
-    return Reading(form, things, words, whole=not slots.get("rest"))
+    asked_for = _NEEDS.get(form, ())
+    if not all(words.values()) or not {*things, *words}.issuperset(asked_for):
+        return None
+    return Reading(_SAME.get(form, form), things, words, whole=not slots.get("rest"))
+
+
+# What the judge of a form looks up: a reading without it is none.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "kind_at": ("position",), "colour_at": ("position",), "colour_of": ("colour",),
+    **dict.fromkeys(("colour", "material", "count", "position", "doing", "says", "open_word", "is_there"),
+                    ("x",)),
+    "is_colour": ("x", "colour"), "direction": ("x", "y"), "is_beside": ("x", "y", "direction"),
+    "neighbour": ("y", "direction"), "beside": ("y", "relation"),
+    "action": ("x", "y"), "acted_on": ("x", "act"), "actor": ("y", "act"), "is_acting": ("x", "y", "act"),
+}
+_SAME = {"says": "word"}
+
+
+def _suits(form: str, slot: str, phrase: Phrase) -> bool:
+    """Whether a phrase can be what a form asks about."""
+    if form == "count":
+        return _is_countable(phrase)
+    if form in ("says", "open_word"):
+        return head(phrase.name) in BEARERS
+    if form == "beside" and head(phrase.name) in DEPICTS:
+        return False
+    if _ends_in_a_verb(phrase.name):
+        return False
+    last = phrase.more.split()[-1:]
+    return not last or not (last[0].endswith("ing") and last[0] not in NOUNS_IN_ING)
+
+
+def _ends_in_a_verb(name: str) -> bool:
+    """Whether a name may be a known noun with a word behind it that is none: "path lead", "dog different"."""
+    *before, last = name.split()
+    return last not in COMMON_NOUNS and head(last) not in COMMON_NOUNS and any(
+        head(word) in COMMON_NOUNS for word in before)
 
 
 def _is_countable(phrase: Phrase) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..judges import Verdict
 from ..view import Thing, View
 from ..vocabulary import NEAR_COLOURS
+from ..words import is_kind_of, may_be_same
 from .phrases import Phrase, same_name
 
 Test = Callable[[Thing], Verdict]
@@ -23,14 +24,19 @@ class Referents(NamedTuple):
 
 
 def referents(view: View, phrase: Phrase) -> Referents:
-    """The things that a phrase means or may mean; none where nothing of its kind is annotated."""
+    """The things that a phrase means or may mean; none where nothing of its kind is annotated, or where more
+    is said of it than the annotations can tell ("the dog next to the tree").
+    """
     sure, maybe = [], []
-    for thing in view.called(phrase.name):
+    for thing in view.things:
+        named = same_name(phrase.name, thing.name) or is_kind_of(thing.name, phrase.name)
         fits = _fits(thing, phrase)
-        if fits == "contradicted":
+        if phrase.loose or fits == "contradicted" or not (named or may_be_same(thing.name, phrase.name)):
             continue
-        certain = fits == "holds" and not phrase.loose and same_name(phrase.name, thing.name)
+        certain = fits == "holds" and named
         (sure if certain else maybe).append(thing)
+    if " " in phrase.name and not sure:
+        return Referents((), ())  # "wooden chairs" may be others than the annotated chairs
     return Referents(tuple(sure), tuple(maybe))
 
 

@@ -1,205 +1,177 @@
-"""The wordings of questions, as patterns over plain text: one line a way to ask, forms in order of trust.
+"""The wordings of questions, as patterns over clauses (`clauses.clause`): one line a way to ask,
+forms in order
+of trust.
 
-In a pattern <x> and <y> name things, CAPITALS are the choices of words below, and (...) is a choice of its
-own. A comma may be left out.
+A line is a row of tokens: "_" a verb that says nothing, which may be missing; <x>, <y> names of things;
+CAPITALS the choices of `slots`; a|b a choice; a question mark behind a token that may be missing.
 """
 
 import re
-from collections.abc import Callable
 
-from ..vocabulary import COLOUR_WORDS
-from .phrases import NOUNS_IN_ING
-
-# One spelling for words that have several, before any pattern is tried.
-SPELLINGS = tuple((re.compile(pattern), put) for pattern, put in (
-    (r"\b(?:image|photo|photograph|pic|scene|snapshot|frame|illustration|drawing)\b", "picture"),
-    (r"\bcolor", "colour"),
-    (r"\bgrey\b", "gray"),
-    (r"\b(what|where|who|how)'s\b", r"\1 is"),
-    (r"\b(?:upper|top)[- ](left|right)\b", r"top \1"),
-    (r"\b(?:lower|bottom)[- ](left|right)\b", r"bottom \1"),
-    (r"\b(left|right)[- ]hand\b", r"\1"),
-    (r"\bthis picture\b", "the picture"),
-    (r"\b(?:individuals|persons|humans|human beings)\b", "people"),
-    (r"\b(?:(?:most )?(?:likely|probably|clearly)|possibly|currently|actually|best|"
-     r"most(?= \w+(?:ful|ble|dy)\b)) ", ""),
-    (r",? (?:with)?in the picture(?: shown)?\b", ""),
-    (r" of the picture,", ","),
-))
-
-_HELD = "ridden|held|carried|worn|pushed|kicked|walked|eaten|pulled"
-_SLOTS = {
-    "IS": "(?:is|are|was|were)",
-    "WHICH": "(?:what|which)",
-    "OF_THESE": r"(?: (?:of|from|among) (?:these|those|the (?:following|options|choices))(?: \w+)?| ones?)?",
-    "KIND_OF": "(?: (?:kind|type|sort) of)?",
-    "SEEN": ("(?: (?:located|positioned|placed|situated|found|seen|standing|sitting|lying|shown|visible|"
-             "present|depicted|pictured|displayed|featured|observed|spotted|there|here|be))*"),
-    "NOW": "(?: (?:directly|immediately|just|mainly|mostly|primarily))?",
-    "MADE": "(?:made(?: up)?(?: out)?|constructed|built)",
-    "THING": "(?:thing|object|item|one)",
-    "YOU_SEE": "(?:(?:do|can|could|would) you (?:see|find|spot)|you see)",
-    "LIES": "(?:is|are|was|were|can|could|lies|stands|appears|sits|hangs|occupies)",
-    "COUNTED": ("(?: (?:there|you|we|it|the picture|see|spot|count|shown|seen|visible|present|pictured|"
-                "depicted|here|be|counted|show|contain|have|in view))*"),
-    "PLACE": "(?:place|setting|location|room|environment|area)",
-    "PART": "(?:part|area|corner|section|region|side|portion|place|position|location)",
-    "POSITION": (r"(?P<position>(?:the )?(?:very )?(?:(?:top|bottom|upper|lower|middle|center|centre|left|"
-                 r"right)[ -]?)+(?:(?:part|corner|side|area|section|portion|region|third|edge) ?)*)(?<! )"),
-    "DIRECTION": ("(?P<direction>(?:to|on|at)? ?(?:the )?(?:left|right)(?: side)? (?:of|from)|above|over|"
-                  "below|under(?:neath)?|beneath)"),
-    "COLOUR": f"(?P<colour>{'|'.join(sorted(COLOUR_WORDS, key=len, reverse=True))})",
-    "ACT": (f"(?P<act>(?!(?:being|doing|having|going|happening|during|trying|something|nothing|"
-            f"{'|'.join(sorted(NOUNS_IN_ING))})\\b)[a-z]{{2,}}ing"
-            "(?: (?:on|at|in|with|to|onto|through|from))?)"),
-    "DONE": f"(?P<act>{_HELD})",
-    "RELATION": ("(?P<relation>on(?: top of)?|in(?:side)?(?: of)?|next to|beside|near|behind|in front of|"
-                 "under(?:neath)?|beneath|against|attached to)"),
-    "RELATIVE": ("(?:in relation to|relative to|with respect to|compared (?:to|with)|in comparison to|with "
-                 "reference to|in reference to|(?:as )?seen from|(?:as )?viewed from|from)"),
-    "SAYS": "(?:say|says|read|reads|spell|spells|display|displays|show|shows)",
-    "TEXT": "(?:word|words|text|letters|name|message|writing|phrase|lettering|wording)",
-    "WRITTEN": ("(?:written|printed|displayed|shown|painted|seen|visible|inscribed|spelled(?: out)?|be read|"
-                "be seen)"),
-    "READ": "(?: (?:is|can|do|does|you|read|see|appears?))*",
-    "SOMEBODY": "(?:a visitor|visitors|people|you|somebody|someone|a person|one|we)",
-    "WOULD": "(?:should|would|could|might|may|can|do)",
-    "HERE": ("(?: (?:here|there|today|outside|(?:in|at) (?:this|that|such a|these|those) "
-             "(?:place|weather|conditions|location|setting)|in a place like this|for a day))*"),
-    "SIDE": "(?:left|right)(?: side)?",
-    "REST": "(?P<rest> .+)",
-}
-_SLOTS["WH"] = f"(?:who|(?:what|which){_SLOTS['KIND_OF']}(?: (?P<noun>\\w+))??{_SLOTS['OF_THESE']})"
+from .slots import SLOTS
 
 _WORDINGS = r"""
-sky       (what|how) IS (the )?weather( conditions?)?( like)?
-sky       WHICHKIND_OF weather( conditions?)?( IS| can| be| shown| it| this| visible| seen| observed| like)*
-sky       how (does|is) the sky( look| looking)?( like)?
-sky       what (does|is|are) the (sky|weather)( conditions?)?( look| looking)?( like)?
-sky       WHICHOF_THESE (\w+ )?describes the (sky|weather)( conditions?)?
-sky       how would you describe the (sky|weather)( conditions?)?
-sky       what sky IS shown
-place     WHICHKIND_OF PLACE( IS| this| it| shown| the picture| depicted| pictured)*
-place     WHICHKIND_OF PLACE (does the picture show|YOU_SEE)
-place     WHICHOF_THESE PLACE does the picture (show|resemble|depict|look like)
-place     where IS (the picture|it|this)( taken| made| shot| captured| set| taking place)?
-place     what is the PLACE( of the picture| shown)?
-place     WHICHOF_THESE (\w+ )?describes the PLACE( of the picture| shown)?
-place     where( do you think)? (does|is) the picture (take|taking) place
-place     in WHICHKIND_OF PLACE IS the picture( taken| made| shot| set)?
-count     how many <x>( are| is| were| was| can| could| do| does| did| appear)?COUNTED
-count     WHICH( is the)?( total)? (number|count) of <x>( (is|are|can|do))?COUNTED
-count     count the <x>
-count     how many <x> (are|is|were|was|can|have|has|do|does|in|on|at|near|behind|next|with|along|around)REST
-word      what (do|does|did) the TEXT (on|in|at) <x> SAYS
-word      what (do|does|did) <x> SAYS( on it)?
-word      WHICH( is the| are the)? TEXTREAD( WRITTEN)?( in the picture)?
-word      WHICH( is the| are the)? TEXTREAD( WRITTEN)? (on|in|at) <x>
-word      WHICH TEXT (do|does|can you see) <x> (show|have|display|contain|say|read)( on it)?
-word      what (is|can) (written|printed|painted|inscribed|spelled( out)?|be read|you read) (on|in|at) <x>
-word      what (is|can) (written|printed|spelled( out)?|be read|you read|inscribed)
-word      what (is|can you read|can be read) on (?P<x>the (?:\w+ )?sign)
-colour_at WHICH( is the)? colour( IS| has| of)*( the)? THING( that is)?SEEN (in|at|on) POSITION( have)?
-colour_at WHICH colour (IS|YOU_SEE|can be seen)SEEN (in|at|on) POSITION
-colour_at (in|at|on) POSITION is a THING of WHICH colour
-colour    WHICH colours? IS <x>
-colour    what (is|are) the( main| primary| dominant| predominant| overall)? colours? (of|on) <x>
-colour    WHICH colours? (does|do|did|has|have) <x> (have|appear( to be)?)
-colour    WHICH colour (has|have|describes) <x>
-colour    <x> (is|are|has|have)( of| in)? WHICH colour
-colour    in WHICH colour (IS|YOU_SEE) <x>( shown| painted)?
-colour    WHICH colour (IS|can be seen|YOU_SEE) (on|in|for) <x>
-colour    what is <x>('s|') colour
-colour    WHICH colour <x> (is|are|does|do|did|was|were|can|has|have)REST
-material  WHICH material IS <x>( MADE)?( of| from| with)?
-material  what IS <x> MADE (of|from|with)
-material  (of|from|out of) WHICH material IS <x>( MADE)?
-material  WHICH material (YOU_SEE|can be seen|is used) (in|on|for) <x>
-material  what is the material of <x>
-material  what (kind|type|sort) of material (is|are|makes up) <x>( MADE)?( of| from| with)?
-direction ((as )?(seen|viewed)|looking|starting|coming)? ?from <y>, where IS <x>SEEN
-direction RELATIVE <y>, where IS <x>SEEN
-direction (in )?WHICH direction( from <y>)? (IS|YOU_SEE|lies) <x>SEEN
-direction (in )?WHICH direction (IS|YOU_SEE|lies) <x>SEEN, RELATIVE <y>
-direction where (IS|YOU_SEE) <x>SEEN, RELATIVE <y>
-direction WHICH is the (spatial )?(position|location|placement) of <x>, RELATIVE <y>
-direction how IS <x> (positioned|located|placed|situated), RELATIVE <y>
-direction (on |to )?WHICH side of <y> (IS|does) <x>SEEN( on)?( appear| stand| lie)?
-direction IS <x>SEEN (to|on) the SIDE( of)? or( to| on)?( the)? SIDE of <y>
-direction IS <x>SEEN (above or below|below or above|over or under|under or over) <y>
-neighbour what is the THING( that is)?SEENNOW DIRECTION <y>
-neighbour looking DIRECTION <y>, WH YOU_SEE
-neighbour WHNOW( LIES| YOU_SEE)+SEENNOW DIRECTION <y>
-colour_of WHSEEN (IS|has|have)( the| a)?( colour)?( of)? COLOUR( in colour| coloured)?
-colour_of WHICH is the COLOUR THING
-colour_of WH (has|have) (a|an|the) COLOUR colour
-colour_of what (can|do) you see that is COLOUR( in colour)?
-colour_of WH (appears|looks) COLOUR
-kind_at   WHNOW( LIES| YOU_SEE)+SEEN( in| at| on| within)? POSITION
-kind_at   what is the THING( that is)?SEEN (in|at|on) POSITION
-kind_at   in POSITION, WH( IS| can| YOU_SEE)*SEEN
-present   WH( IS| can| does| YOU_SEE| be)*( in)? the picture( show| contain| include| depict| have)?
-present   WH( LIES| be| there| YOU_SEE| is there)+SEEN
-position  where(abouts)? (YOU_SEE|IS|can|could) <x>SEEN
-position  (in|on|at) WHICH PART( of the picture)? (YOU_SEE|IS|can|does) <x>SEEN( appear)?
-position  WHICH PART of the picture (shows|has|contains|holds|includes|features) <x>
-position  WHICH is the (position|location|placement) of <x>SEEN
-position  where( in| on| within) the picture (YOU_SEE|IS|can) <x>SEEN
-doing     what (is|are|was|were) <x> doing
-doing     what (activity|action) (is|are) <x> (doing|performing|engaged in|involved in)
-action    what (is|are|do you see|can you see) <x> doing (with|to) <y>
-action    what (does|do) <x> do (with|to) <y>
-action    how (does|do|is|are) <x> (us|interact|engag|handl|treat)(e|es|ing)?( with)? <y>
-action    <x> (is|are) doing what (with|to) <y>
-action    WHICH (action|activity|act) (is|are) <x> (performing|doing|taking)( with| on| to) <y>
-acted_on  WH (is|are|was|were|do you see|can you see) <x>( seen| shown)? ACT
-acted_on  WHICH( \w+)?? (is|are) being DONE by <x>
-acted_on  <x> (is|are) ACT WHICH( \w+)?
-actor     WH (is|are|was|were|can be|do you see|can you see)( seen| shown)? ACT <y>
-actor     by whom is <y> being DONE
-beside    WHNOW( LIES| YOU_SEE)+SEENNOW RELATION <y>
-sound     WHICHOF_THESE (sound|noise)s?( \w+)?( \w+)? WOULD (SOMEBODY|be) (hear|heard)HERE
-sound     what WOULD (be heard|you hear)HERE
-sound     WHICHOF_THESE (sound|noise)s?OF_THESE (fits?|matches|goes with|belongs to) the picture
-need      WH WOULD be (good|useful|helpful|handy|best)( to (have|bring|wear|take|carry|use))?( along)?HERE
-need      WH WOULD SOMEBODY (bring|want|need|wear|take|carry)( along| with them)*HERE
-need      what would help SOMEBODYHERE
-need      which of these would SOMEBODY (want|need|bring)HERE
-outing    what( activity)? WOULD SOMEBODY( usually)?( like to)? (do|enjoy)HERE
-outing    (what|which of these) WOULD SOMEBODY do( here)? with (a|one of the) THINGs?
-outing    what (would be|is) a (good|nice|sensible) (plan|activity|idea)HERE
-is_there  IS there (a|an|any|some) <x>SEEN
-is_colour IS <x> COLOUR( in colour)?
-is_beside IS <x>SEEN DIRECTION <y>
-is_acting IS <x> ACT <y>
+sky       what _ the? weather|sky|conditions|condition _ like? _
+sky       what _ the? weather|sky look like
+sky       what weather|sky|condition|conditions _ it? like? _ the_picture? _ in?
+sky       how _ the? weather|sky _ look? like?
+sky       what weather|condition|conditions _ the_picture set in
+sky       in|under what weather|conditions _ the_picture _ TAKEN?
+sky       how _ the weather|sky _
+place     what PLACE _ this|it|the_picture? _ TAKEN? TAKEN?
+place     what PLACE _ this _
+place     where _ the_picture|this|it _ TAKEN TAKEN?
+place     what PLACE _ the_picture _ of
+place     what PLACE _ the things|objects _ in
+place     what picture _ this
+place     in|at what PLACE _ we
+place     _ what PLACE
+place     where _ the_picture|this|we _
+place     what _ the? PLACE _ the_picture?
+place     in|at what PLACE _ the_picture|this _ TAKEN?
+place     the_picture _ TAKEN? in|at what PLACE _
+place     _ TAKEN? in|at what PLACE
+count     how many <x> _
+count     _ how many <x> _
+count     what _ the|a|an? correct|accurate|right|exact|total? total? number|count|amount of <x> _
+count     how large|high|big _ the? number|count of <x> _
+count     what total? number|count of <x> _
+count     how many <x> _ drawn|have
+count     how many <x> _ on|in|at|near|behind|next|with|along|around|under|have|has|wearing|holding REST
+word      what _ the? TEXT on|in|at <x> _ SAYS
+word      what _ the? TEXT _ WRITTEN? on|in|at <x> _ WRITTEN?
+word      what _ the? TEXT _ SAYS? WRITTEN?
+word      what TEXT _ WRITTEN? _ on|in|at <x> _ WRITTEN?
+word      what TEXT _ <x> _ HAS_TEXT on_it?
+word      what TEXT _ you? read _
+word      what TEXT|writing _ WRITTEN? _ on|in|at <x>
+word      <x> _ HAS_TEXT what TEXT
+says      what _ <x> SAYS on_it?
+says      what _ it SAYS on|in <x>
+says      <x> SAYS what
+word      what _ WRITTEN _ on|in|at <x>
+word      what _ WRITTEN
+open_word what _ on <x>
+open_word what _ <x> SHOWS
+material  what material _ <x> _ MADE? OF?
+material  what material _ <x> MADE up? OF
+material  what _ <x> _ MADE OF
+material  what _ <x> _ to? MADE of
+material  OF what material _ <x> _ MADE?
+material  <x> _ MADE OF what material
+material  <x> _ OF what material
+material  what material _ used|utilised|utilized for|in|to|for making|make|create|construct|build? <x>
+material  what material _ in|on|for <x>
+material  what _ the? main|primary? material of|used_for <x>
+material  what material makes_up <x>
+colour_at what colour _ the|a? thing _ AT _ have|has?
+colour_at what colour has|have the|a? thing _ AT
+colour_at what _ the? colour of the? thing|what _ AT
+colour_at what colour _ AT
+colour_at AT _ a|the? thing _ of? what colour
+colour_at the thing _ AT _ of|in|has? what colour
+colour_at what colour _ the? thing _ have|has? AT
+colour    what colour|colours _ <x> _ have|has|in?
+colour    what _ the? main|primary|dominant|predominant|overall? colour|colours of|on <x> _
+colour    in|of? what colour _ <x> _ painted|coloured?
+colour    what colour has|have <x>
+colour    <x> _ has|have|of|in? what colour
+colour    what colour _ used|chosen|employed for|in <x>
+colour    what colour _ on|in|for <x>
+colour_of what _ a|the? COLOUR thing _
+colour_of what COLOUR thing _
+colour_of WH _ painted|coloured|drawn? in? COLOUR in_colour|coloured? _
+colour_of WH _ has|have|with a|an|the? COLOUR colour|color
+colour_of WH _ has|have the? colour COLOUR
+colour_of WH looks|has COLOUR
+colour_of WH _ the? colour COLOUR
+direction where _ <x> _ RELATIVE <y>
+direction in|to? what direction _ <x> _ RELATIVE <y>
+direction in|to? what direction RELATIVE <y> _ <x> _
+direction in|to? what direction _ RELATIVE <y> _ <x> _
+direction in|to? what direction of <y> _ <x> _
+direction <x> _ in|to? what direction _ RELATIVE <y>
+direction <x> _ where RELATIVE <y>
+direction how _ <x> _ oriented|arranged? RELATIVE <y>
+direction what _ the? spatial|relative? position|location|placement of <x> _ RELATIVE|to <y>
+direction what _ the? spatial relationship|relation|position|positioning of|between <x> RELATIVE|to|and <y>
+direction on|to? what side of <y> _ <x> _ on?
+direction on|to? what side _ <x> _ RELATIVE <y>
+direction <x> _ on|to what side of <y>
+direction _ <x> _ to|on the? SIDE of? or to|on? the? SIDE of <y>
+direction _ <x> _ above|over or below|under <y>
+direction _ <x> _ below|under or above|over <y>
+neighbour what _ the? thing? _ DIRECTION <y> _
+neighbour WH _ POSTURE? DIRECTION <y> _
+neighbour DIRECTION <y> _ WH _
+neighbour WH _ has|have <y> _ OPPOSITE it|them
+neighbour <y> _ has|have what DIRECTION it _
+kind_at   WH _ POSTURE? AT _
+kind_at   ~ what AT
+kind_at   what _ AT contain|hold|show|have|feature|display
+kind_at   what _ the thing _ AT
+kind_at   AT _ WH _
+kind_at   AT _ occupied|filled|taken_up by what
+position  where _ <x> _ POSTURE? _
+position  in|on|at? what PART _ <x> _ POSTURE? _
+position  what PART _ contains|holds|shows|has|includes|features|houses|hosts <x> _
+position  what PART _ <x> _ in
+position  what _ the? position|location|placement of <x> _
+position  <x> _ where
+position  <x> _ in|on|at what PART
+doing     what _ <x> _ doing _
+doing     what activity|action|act _ <x> _ PERFORMING _
+action    what _ <x> _ doing|do with|to <y>
+action    what action|activity|act connects|links <x> and|with <y>
+action    what action|activity|act _ <x> _ PERFORMING with|on|to|upon <y>
+action    what action|activity|act involving <y> _ <x> _ PERFORMING
+action    how _ <x> _ INTERACT <y>
+action    <x> _ doing what with|to <y>
+action    what _ the? interaction|action|activity takes_place|taking_place|occurs|happening|occurring?
+between <x> and <y>
+action    what _ happening|going_on between <x> and <y>
+action    what _ the? interaction of <x> with <y>
+action    what interaction|action|activity _ takes_place|taking_place|occurs|happening|occurring|going_on
+between <x> and <y>
+action    how _ <y> _ used|handled|treated by <x>
+action    what _ done|happening with|to <y> by <x>
+acted_on  WH _ <x> _ ACT _
+acted_on  WH _ <x> _ to|the_one? ACT _
+acted_on  WH _ DONE by <x> _
+acted_on  <x> _ ACT WH _
+actor     WH _ the_one|the_person? ACT <y> _
+actor     by who _ <y> _ DONE
+actor     <y> _ DONE by who
+actor     who ACT <y> _
+beside    WH _ POSTURE? RELATION <y> _
+present   what|who _ the thing? _
+present   what _
+present   ~ what
+present   A_KIND _
+is_there  _ a|an|any|some <x> _
+is_colour _ <x> COLOUR in_colour?
+is_beside _ <x> _ DIRECTION <y>
+is_acting _ <x> ACT <y>
 """
 
 
-def _compiled(wording: str) -> re.Pattern[str]:
-    text = re.sub(r"\((?!\?)", "(?:", wording).replace(",", ",?")
-    while (shorter := re.sub(r"[A-Z][A-Z_]*[A-Z]", _slot, text)) != text:
-        text = shorter
-    return re.compile(re.sub(r"(?<!\?P)<([xy])>", _first_of_its_name(), text))
+def _compiled(line: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_token, line.split())))
 
 
-def _slot(found: "re.Match[str]") -> str:
-    """The choice of words for capitals; several may stand side by side ("WHNOW")."""
-    text = found.group()
-    name = max((name for name in _SLOTS if text.startswith(name)), key=len)
-    return _SLOTS[name] + text[len(name):]
+def _token(token: str) -> str:
+    """The pattern of one token with the blank before it."""
+    if token == "_":
+        return "(?: ~)?"
+    optional, token = token.endswith("?"), token.removesuffix("?")
+    if token in ("<x>", "<y>"):
+        return f" (?P<{token[1]}>[^~]+?)"
+    words = "|".join(SLOTS.get(word, word.replace("_", " ")) for word in token.split("|"))
+    text = words if token == "REST" else f" (?:{words})"
+    return f"(?:{text})?" if optional else text
 
 
-def _first_of_its_name() -> Callable[["re.Match[str]"], str]:
-    seen: set[str] = set()
-
-    def name(found: "re.Match[str]") -> str:
-        again = found.group(1) in seen
-        seen.add(found.group(1))
-        return f"(?P={found.group(1)})" if again else f"(?P<{found.group(1)}>.+?)"
-
-    return name
-
-
+# The clause is matched with a blank before it.
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (form, _compiled(wording)) for form, wording in
     (line.split(maxsplit=1) for line in _WORDINGS.strip().splitlines())

@@ -1,5 +1,7 @@
 """What could be asked about an image: every question form finds its things, answers and kindred wrong
 options.
+
+Of real pictures some forms are left out or asked otherwise (`REAL_ASKS`): they show more than is annotated.
 """
 
 from collections import Counter
@@ -7,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ...facts import Thing, View
-from ...facts.vocabulary import CALLS, FAMILIES, INDOORS, MATERIALS, MORE_ACTS, PLANS, STUFF, USES
-from ...facts.words import may_be_same
+from ...facts.vocabulary import CALLS, FAMILIES, INDOORS, MATERIALS, MORE_ACTS, PLANS, USES
+from ...facts.words import may_be_same, with_article
 from ...picturebook.truth import DIRECTIONS, NEEDS, NUMBERS
 from ...picturebook.world import (
     ACTIONS,
@@ -21,6 +23,7 @@ from ...picturebook.world import (
     SKIES,
     WORDS,
 )
+from .names import is_pointed_at, is_readable, texts_like
 
 
 class Ask(NamedTuple):
@@ -28,6 +31,8 @@ class Ask(NamedTuple):
 
     `named_once` says whether the question's things are the only ones of their names, `clear_place` whether
     the boxes leave no doubt about places and directions: what the template's rules of these names ask for.
+    One that is not `stated` has a clear meaning only together with its options: its reply states no facts,
+    and the verification reads the question.
     """
 
     form: str
@@ -37,6 +42,7 @@ class Ask(NamedTuple):
     far: tuple[str, ...] = ()
     named_once: bool = True
     clear_place: bool = True
+    stated: bool = True
 
     @property
     def facts(self) -> dict[str, str]:
@@ -72,15 +78,23 @@ def _sky(view: View) -> Iterator[Ask]:
         yield Ask("sky", {}, view.sky, SKIES)
 
 
+def _pointed(view: View) -> list[Thing]:
+    return [thing for thing in view.things if is_pointed_at(thing)]
+
+
+def _names(view: View) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(thing.name for thing in _pointed(view)))
+
+
 def _kind_at(view: View) -> Iterator[Ask]:
-    crowd = _parts(view)
-    for thing in view.things:
+    crowd, names = _parts(view), _names(view)
+    for thing in _pointed(view):
         part = view.part(thing)
         yield Ask(
             "kind_at",
             {"position": part},
             thing.name,
-            (*view.names, *_family(thing.name)),
+            (*names, *_family(thing.name)),
             _more(thing.name),
             named_once=crowd[part] == 1,
             clear_place=view.part_is_clear(thing),
@@ -88,7 +102,7 @@ def _kind_at(view: View) -> Iterator[Ask]:
 
 
 def _present(view: View) -> Iterator[Ask]:
-    for name in view.names:
+    for name in _names(view):
         if _family(name):
             yield Ask("present", {}, name, _family(name), _more(name))
 
@@ -135,7 +149,7 @@ def _colour_at(view: View) -> Iterator[Ask]:
 
 def _position(view: View) -> Iterator[Ask]:
     occupied = tuple(_parts(view))
-    for thing in view.things:
+    for thing in _pointed(view):
         arguments, once = {"kind": thing.name}, _once(view, thing.name)
         if not once and len(thing.colours) == 1 and view.only(thing.name, thing.colours[0]):
             arguments, once = {"kind": thing.name, "colour": thing.colours[0]}, True
@@ -144,8 +158,9 @@ def _position(view: View) -> Iterator[Ask]:
 
 
 def _count(view: View) -> Iterator[Ask]:
-    """Only what is there more than once: a thing to be counted as "one" is seldom a question worth asking."""
-    sizes = {name: len(view.called(name)) for name in view.names if name not in STUFF}
+    """Only what is there more than once: "one" is seldom worth asking, and luggage has no number."""
+    names = [name for name in _names(view) if with_article(name) != name]
+    sizes = {name: len(view.called(name)) for name in names}
     for name, n in sizes.items():
         if 2 <= n <= len(NUMBERS):
             alike = {thing.name for thing in view.called(name)}
@@ -160,8 +175,9 @@ def _count_people(view: View) -> Iterator[Ask]:
 def _pairs(view: View) -> Iterator[tuple[Thing, Thing, str, bool]]:
     """Ordered pairs of things with the direction of the first, seen from the second, and whether it is clear.
     """
-    for thing in view.things:
-        for other in view.things:
+    pointed = _pointed(view)
+    for thing in pointed:
+        for other in pointed:
             if not may_be_same(thing.name, other.name):
                 clear = view.direction(thing, other)
                 yield thing, other, clear or view.rough_directions(thing, other)[0], bool(clear)
@@ -175,19 +191,26 @@ def _direction(view: View) -> Iterator[Ask]:
 
 
 def _neighbour(view: View) -> Iterator[Ask]:
-    single = {name for name in view.names if _once(view, name)}
+    single, pointed = {name for name in view.names if _once(view, name)}, _names(view)
     for thing, other, towards, clear in _pairs(view):
         arguments = {"from_kind": other.name, "direction": towards}
-        names = tuple(name for name in view.names if name != other.name)
+        names = tuple(name for name in pointed if name != other.name)
         far = tuple(name for name in _more(thing.name) if name != other.name)
         yield Ask(
             "neighbour", arguments, thing.name, names, far, named_once=other.name in single, clear_place=clear
         )
 
 
+def _acts(view: View) -> list[tuple[Thing, str, Thing]]:
+    return [act for act in view.acts if is_pointed_at(act[0]) and is_pointed_at(act[2])]
+
+
 def _action(view: View) -> Iterator[Ask]:
+    """What somebody wears is asked for, not that it is worn."""
     pairs = Counter((s.name, o.name) for s, _, o in view.acts)
-    for subject, act, other in view.acts:
+    for subject, act, other in _acts(view):
+        if act == "wearing":
+            continue
         near = INTERACTIONS.get(other.name, ())
         far = ACTIONS if act in ACTIONS else (*MORE_ACTS, *ACTIONS)
         yield Ask("action", {"subject": subject.name, "object": other.name}, act, near, far,
@@ -197,7 +220,7 @@ def _action(view: View) -> Iterator[Ask]:
 def _acted_on(view: View) -> Iterator[Ask]:
     doers = Counter((name, act) for name, act in {(s, a) for s, a, _ in view.acts})
     names = Counter((s.name, act) for s, act in doers)
-    for subject, act, other in view.acts:
+    for subject, act, other in _acts(view):
         drawn = other.name in INTERACTIONS and act in ACTIONS
         near = tuple(kind for kind, acts in INTERACTIONS.items() if act in acts) if drawn else ()
         far = tuple(INTERACTIONS) if drawn else _family(other.name)
@@ -206,7 +229,7 @@ def _acted_on(view: View) -> Iterator[Ask]:
 
 
 def _actor(view: View) -> Iterator[Ask]:
-    for subject, act, other in view.acts:
+    for subject, act, other in _acts(view):
         doers = {s for s, a, o in view.acts if a == act and o.name == other.name}
         yield Ask("actor", {"action": act, "object": other.name}, subject.name, _family(subject.name),
                   ANIMALS if act in ACTIONS else (), named_once=len(doers) == 1)
@@ -237,10 +260,22 @@ def _use(view: View) -> Iterator[Ask]:
             yield Ask("use", {}, USES[name], tuple(USES.values()))
 
 
+def _need_of_weather(view: View) -> Iterator[Ask]:
+    """Clouds alone make nobody put on a sweater."""
+    if view.sky != "cloudy":
+        yield from _need(view)
+
+
 def _word(view: View) -> Iterator[Ask]:
     for text in view.texts:
         spell = str.upper if text.isupper() else str.title if text[:1].isupper() else str.lower
         yield Ask("word", {}, text, tuple(map(spell, WORDS)), named_once=len(view.texts) == 1)
+
+
+def _text(view: View) -> Iterator[Ask]:
+    """Of several texts one is asked for: the options tell which is meant."""
+    for text in filter(is_readable, view.texts):
+        yield Ask("word", {}, text, texts_like(text), stated=len(view.texts) == 1)
 
 
 # The forms whose options are names of things.
@@ -256,4 +291,10 @@ ASKS: dict[str, tuple[Callable[[View], Iterator[Ask]], ...]] = {
     "Instance Interaction": (_action, _acted_on, _actor),
     "Visual Reasoning": (_need, _outing, _sound, _use),
     "Text Understanding": (_word,),
+}
+REAL_ASKS: dict[str, tuple[Callable[[View], Iterator[Ask]], ...]] = {
+    **ASKS,
+    "Instance Attributes": (_colour, _material),
+    "Visual Reasoning": (_need_of_weather, _outing, _sound, _use),
+    "Text Understanding": (_text,),
 }
