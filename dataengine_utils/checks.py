@@ -60,6 +60,7 @@ def check_names(profile: Profile) -> None:
     from .instruction_data import FORMS
     from .ipo import check_policy
     from .similarity import vectorizer
+    from .trackers import tracker_names
 
     benchmarks.load(profile.benchmark, **profile.benchmark_options)
     teachers.load(profile.teacher, **profile.teacher_options)
@@ -79,6 +80,7 @@ def check_names(profile: Profile) -> None:
     vectorizer(profile.similarity)
     registry.resolve("image choice", IMAGE_CHOICES, profile.image_choice)
     check_policy(profile)
+    tracker_names(profile.report_to)
     _check_known("training form", profile.forms, FORMS)
 
 

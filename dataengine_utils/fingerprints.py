@@ -11,17 +11,17 @@ from typing import Any
 from . import files, models
 from .artifacts import Run
 from .errors import KitError
-from .profiles import Profile
-from .profiles import MAY_CHANGE
+from .profiles import MAY_CHANGE, Profile
 from .records import to_json
 from .stages import Step
 
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "benchmarks/__main__", "checks", "contamination/__main__", "execution", "exports", "fingerprints", "grids",
-    "images/__main__", "kernel", "launching", "loop", "picturebook/build", "picturebook/study", "planner",
-    "plots", "report", "stages", "status", "tables", "warm", "widgets",
+    "ablation", "benchmarks/__main__", "checks", "contamination/__main__", "execution", "exports",
+    "fingerprints", "grids", "images/__main__", "kernel", "launching", "lineage", "live", "loop",
+    "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status", "tables",
+    "trackers", "warm", "widgets",
 }
 _TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")
 _SMALL = 16 * 2**20  # bytes: of a data file over this, name, size and time are its mark, not the content

@@ -110,7 +110,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 FIELDS: dict[str, Any] = {key: kind for key, kind in get_type_hints(Profile).items() if key != "name"}
-MAY_CHANGE = ("budget_usd", "judge_budget_usd")
+MAY_CHANGE = ("budget_usd", "judge_budget_usd", "report_to")
 """The fields of a run that may be changed once it began: they change no result."""
 _AT_LEAST = {
     "iterations": 1, "budget": 1, "in_context": 0, "similarity_threshold": 0, "probe_queries": 1, "lora_r": 1,

@@ -1,8 +1,8 @@
-"""Wordings that the package was not tuned on: how another teacher might ask picturebook's questions.
+"""How another teacher might ask picturebook's questions: wordings by somebody who did not know the reader.
 
-They were written without a look at the reader of questions (`dataengine_utils/facts`), the verification, or
-the bench that develops them, and serve only to measure them (`tests.bench.heldout`): a wording that is mended
-in the package tells nothing any more and needs a new one in its place.
+They were written without a look at the reader of questions (`dataengine_utils/facts`) or the verification.
+The reader has been developed on them since (`tests.bench.heldout`): they guard against falling back, and only
+new wordings, written as these were, can tell how it does on others.
 """
 
 from collections.abc import Sequence

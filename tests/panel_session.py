@@ -5,16 +5,20 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import ipywidgets
 from PIL import Image
 
 from dataengine_utils import images, teachers
+from dataengine_utils.files import read_lines
 from dataengine_utils.images import open_image
 from dataengine_utils.ipo import Session
 from dataengine_utils.ipo.revision import Case
 from dataengine_utils.prompts import base_template
 from dataengine_utils.question_types import QUESTION_TYPES
-from dataengine_utils.records import ImageObject, ImageRecord, Query, RuleChange, TextBox
+from dataengine_utils.records import Act, ImageObject, ImageRecord, Query, RuleChange, Template, TextBox
 from dataengine_utils.teachers import Reply
+from dataengine_utils.widgets import PromptPanel
+from dataengine_utils.widgets.panel import REVISE
 
 # Each sets `hacked`, asks another machine, or breaks the page where it is taken for anything but text.
 NASTY = {
@@ -32,6 +36,10 @@ NASTY = {
     "latex": "$\\frac{1}{2}$ \\(x^2\\) $$\\href{javascript:window.hacked=6}{y}$$",
 }
 
+CHANGE = RuleChange(
+    "add", "", "Never use something that is true of the picture as a wrong option.", "two were right"
+)
+
 
 def probe(n: int) -> list[Query]:
     """`n` queries on the embedded world, the question types in turn."""
@@ -40,12 +48,13 @@ def probe(n: int) -> list[Query]:
     return [Query(f"q{i}", names[i % len(names)], image_id, ()) for i, image_id in enumerate(ids)]
 
 
-def picturebook_session(folder: Path, n: int = 12, who: str = "Ann") -> Session:
+def picturebook_session(
+    folder: Path, n: int = 12, who: str = "Ann", incumbent: Template | None = None
+) -> Session:
     """A session of the rule teacher, in whose acts it is always noon."""
     source, teacher = images.load("picturebook"), teachers.load("rules")
-    return Session(
-        folder / "session.jsonl", base_template(), probe(n), source, teacher, who=who, now=lambda: "noon"
-    )
+    start, journal = incumbent or base_template(), folder / "session.jsonl"
+    return Session(journal, start, probe(n), source, teacher, who=who, now=lambda: "noon")
 
 
 def pictures_of(session: Session) -> Callable[[str], Image.Image]:
@@ -131,3 +140,38 @@ class Proposes:
 
     def __call__(self, case: Case) -> tuple[RuleChange, ...]:
         return self._changes
+
+
+def panel_on(session):
+    return PromptPanel(session, pictures_of(session))
+
+
+def acts(folder):
+    return [
+        (act.kind, act.who, act.verdict, act.reasons, act.text)
+        for act in read_lines(folder / "session.jsonl", Act)[1:]
+    ]
+
+
+def press(panel, signs):
+    """What the browser sends while somebody types: the whole field, again and again."""
+    panel.review.key_box.value += signs
+
+
+def review_all(panel):
+    while panel.review.round.todo:
+        press(panel, "a")
+
+
+def with_candidate(panel, change=CHANGE):
+    """The panel after one proposed change was taken and tried."""
+    panel.session.propose(Proposes((change,)))
+    panel.tabs.selected_index = REVISE
+    panel.revision.rows[0].take.click()
+    panel.revision.attempt.click()
+    return panel
+
+
+def all_html(widget):
+    own = [widget.value] if isinstance(widget, ipywidgets.HTML) else []
+    return own + [text for child in getattr(widget, "children", ()) for text in all_html(child)]

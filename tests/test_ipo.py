@@ -479,9 +479,10 @@ def test_the_cost_of_a_ledger_that_was_there_before_is_not_the_sessions():
     class Paid(Silent):
         spent, fresh = 3.0, False
 
-        def replies(self, requests):
+        def ask_all(self, prompts):
+            assert prompts == []
             self.fresh = True
-            return iter(())
+            return []
 
         def totals(self):
             return type("Totals", (), {"usd": self.spent if self.fresh else 0.0})

@@ -195,7 +195,8 @@ def test_a_teacher_that_can_be_asked_revises():
     class Asked:
         prompts = ()
 
-        def ask(self, prompt):
+        def ask(self, prompt, schema):
+            assert schema is CHANGES_SCHEMA
             self.prompts = (*self.prompts, prompt)
             return reply(change())
 

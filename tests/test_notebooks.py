@@ -18,6 +18,7 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("
 PAGES = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 NOT_FIELDS = {
     "RUN_DIR", "ITERATION", "PROFILE", "ITERATIONS", "N_QUERIES", "BATCH_SIZE", "PREDICTIONS", "REVIEWER",
+    "STRATEGIES", "SEEDS", "RUN_CELLS", "JOBS",
 }
 SHOWS = re.compile(r"^\w*(?:_grid|_bars|_table|_counts|progress|heatmap|loss_curves?)\(", re.MULTILINE)
 HEAVY = ("models", "training")
@@ -40,7 +41,9 @@ def names_of(path):
 
 
 def test_there_is_one_notebook_for_every_stage_and_one_for_the_loop():
-    assert [path.stem for path in NOTEBOOKS] == ["00_run_loop", *(stage.name for stage in STAGES)]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "00_run_loop", *(stage.name for stage in STAGES), "07_ablation"
+    ]
 
 
 @PAGES
@@ -70,7 +73,7 @@ def test_opens_with_title_and_files_and_closes_with_the_next_page(path):
     words = [cell.source for cell in cells(path, "markdown")]
     assert words[0].startswith(f"# {path.stem[:2]} · ")
     assert "read" in words[0] and "writes" in words[0]
-    following = [*NOTEBOOKS[1:], NOTEBOOKS[1]]
+    following = [*NOTEBOOKS[1:-1], NOTEBOOKS[1], NOTEBOOKS[1]]
     assert words[-1].startswith("**Next:**") and following[NOTEBOOKS.index(path)].name in words[-1]
     first, last = (nbformat.read(path, as_version=4).cells[i].cell_type for i in (0, -1))
     assert first == last == "markdown"
@@ -93,7 +96,7 @@ def test_parameters_are_tagged_literals_with_a_comment(path):
 @PAGES
 def test_parameters_are_those_of_the_loop_and_of_the_profile(path):
     names = names_of(path)
-    expected = {"RUN_DIR", "PROFILE"} if path.stem.startswith("00") else set(PARAMETERS)
+    expected = {"RUN_DIR", "PROFILE"} if path.stem.startswith(("00", "07")) else set(PARAMETERS)
     assert expected <= set(names)
     assert all(name in NOT_FIELDS or name.lower() in FIELDS for name in names)
     rest = "\n".join(sources(path)[1:])

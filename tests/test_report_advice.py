@@ -94,7 +94,8 @@ def test_most_data_and_no_gain_is_said_with_what_the_interval_allows(tmp_path, n
 
 def test_an_equal_share_without_gain_is_nothing_to_say(tmp_path):
     same = {"Counting": 200, "Reading": 200}
-    assert not any("of the samples" in title for title in titles(run_of(tmp_path, same, same, samples=(30, 30))))
+    run = run_of(tmp_path, same, same, samples=(30, 30))
+    assert not any("of the samples" in title for title in titles(run))
 
 
 def reply(i, name, reason):

@@ -5,16 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine_utils.facts import View, free
+from dataengine_utils.facts.free.reading import _NEEDS
+from dataengine_utils.facts.free.wordings import PATTERNS
 from dataengine_utils.picturebook.annotations import image_record
 from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import Draft, ImageObject, ImageRecord, Relation, TextBox
 from dataengine_utils.verification import REASONS, check
 
 VIEW = View(image_record(20000001))
-PIECES = """what which who where how many colour direction side word material of in to on at the a is are
-can does do be seen found visible riding holding facing looking by with from relative left right top middle dog car
-man woman sign it its that something one these following picture weather place , . ? ; 's doing not red look
-count if you between and other thing name see would"""
+PIECES = """
+    what which who where how many colour direction side word material of in to on at the a is are can
+    does do be seen found visible riding holding facing looking by with from relative left right top
+    middle dog car man woman sign it its that something one these following picture weather place , . ?
+    ; 's doing not red look count if you between and other thing name see would
+"""
 
 
 def scene(objects, relations=(), texts=()):
@@ -36,6 +40,12 @@ def reason(question, options, choice="A", record=PARK, question_type=""):
     answer = options["ABCD".index(choice)]
     draft = Draft(question, f"It is {answer}.", answer, tuple(options), choice)
     return check(draft, record, question_type).reason
+
+
+def test_every_pattern_tells_a_form_that_can_be_judged():
+    known = {*free.JUDGES, *free.ASSERTIONS, "position", "says", "open_word"}
+    assert {form for form, _ in PATTERNS} <= known
+    assert {*_NEEDS} <= known, "what no pattern tells needs nothing"
 
 
 @given(st.lists(st.sampled_from(PIECES.split()), max_size=14).map(" ".join) | st.text(max_size=80),

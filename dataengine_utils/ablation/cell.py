@@ -35,7 +35,8 @@ def run_cell(run: Run, base: Run | None, *, keep_finished: bool = False) -> Jour
         _do_rounds(run, base, journal, rounds)
     for iteration in run.iterations():
         files.remove(iteration.path_of("adapter"))
-    files.remove(run.path / "features")
+    for cache in ("features", "embeddings"):
+        files.remove(run.path / cache)
     if not journal.done:
         journal.finish()
     return journal

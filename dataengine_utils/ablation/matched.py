@@ -11,23 +11,24 @@ from ..records import Generated, Query
 SPARE = 1.1
 MOST_ASKED = 20
 """A round is given up after so many queries a sample."""
+Draw = Callable[[int, Sequence[Query]], list[Query]]
+Answer = Callable[[Sequence[Query]], list[Generated]]
 
 
 def gather_accepted(
-    n: int, draw: Callable[[int, Sequence[Query]], list[Query]],
-    judge: Callable[[Sequence[Query]], list[Generated]],
+    n: int, draw: Draw, answer: Answer
 ) -> tuple[list[Query], list[Generated], list[Generated]]:
     """All queries, all replies to them, and exactly `n` accepted ones: the first in the queries' order.
 
-    `draw` gives so many more queries after those there are, `judge` the judged replies to all. More are asked
-    for until enough were accepted; `KitError` when `MOST_ASKED` queries a sample did not do.
+    `draw` gives so many more queries after those there are, `answer` the judged replies to all. More are
+    asked for until enough were accepted; `KitError` when `MOST_ASKED` queries a sample did not do.
     """
     queries: list[Query] = []
     accepted: list[Generated] = []
     while True:
         rate = max(len(accepted) / len(queries), 0.1) if queries else 1.0
         queries += draw(ceil(SPARE * (n - len(accepted)) / rate), queries)
-        replies = judge(queries)
+        replies = answer(queries)
         accepted = [reply for reply in replies if reply.accepted]
         if len(accepted) >= n:
             return queries, replies, accepted[:n]

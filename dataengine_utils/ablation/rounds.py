@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -25,7 +26,7 @@ from ..training import train
 from ..training.recipe import Recipe
 from ..weakness import type_table
 from .journal import Facts
-from .matched import epochs_for, gather_accepted
+from .matched import Answer, Draw, epochs_for, gather_accepted
 
 _RECIPE = tuple(name for name in Recipe.__dataclass_fields__ if name not in ("batch_size", "epochs", "dtype"))
 
@@ -123,7 +124,7 @@ class Rounds:
         rounds = earlier_rounds(self.run, answers)
         return type_table(last, profile.strategy, budget=profile.budget, bad_cases=pool, rounds=rounds), pool
 
-    def _drawer(self, number: int, table: list[TypeWeakness], pool: list[BadCase]) -> Any:
+    def _drawer(self, number: int, table: list[TypeWeakness], pool: list[BadCase]) -> Draw:
         rng = random.Random(f"queries-{self.run.profile.seed}-{number}")
         earlier = {query.image_id for query in self.run.gather("queries", range(number))}
         chooser = image_chooser(
@@ -131,7 +132,7 @@ class Rounds:
             folder=self.run.path / "embeddings", **self.run.profile.image_choice_options,
         )  # fmt: skip
 
-        def draw(n: int, queries: list[Query]) -> list[Query]:
+        def draw(n: int, queries: Sequence[Query]) -> list[Query]:
             return sample_queries(
                 table, pool, self._source.ids(), budget=n, in_context=self.run.profile.in_context, rng=rng,
                 fits=lambda image_id, name: self._teacher.can_write(self._source.record(image_id), name),
@@ -140,11 +141,11 @@ class Rounds:
 
         return draw
 
-    def _answerer(self, number: int) -> Any:
+    def _answerer(self, number: int) -> Answer:
         written: list[Generated] = []
         earlier = self.run.gather("samples", range(number))
 
-        def judge(queries: list[Query]) -> list[Generated]:
+        def answer(queries: Sequence[Query]) -> list[Generated]:
             replies = generate(
                 queries, self._source, self._teacher, template(), write=written.append, done=list(written),
                 earlier=earlier, guard=self._guard,
@@ -153,7 +154,7 @@ class Rounds:
                 replies = second_opinions(replies, self._source, self._judge)
             return reject_blind(replies)
 
-        return judge
+        return answer
 
     def _usd(self) -> float:
         """What the cell's requests have cost so far, also those of a process that was killed."""

@@ -164,8 +164,8 @@ STUFF = frozenset(_names("""
 # Nouns that are surely nouns.
 COMMON_NOUNS = frozenset(word for name in (
     *(name for family in FAMILIES for name in family), *(name for group in OVERLAPS for name in group),
-    *ANIMATE, *CLOTHES, *VAGUE, *STUFF, *BEARERS, *DEPICTS, "case", "stand", "box", "holder", "board", "frame",
-    "cover", "handle", "wheel", "tire", "people") for word in name.split()[-1:])
+    *ANIMATE, *CLOTHES, *VAGUE, *STUFF, *BEARERS, *DEPICTS, "case", "stand", "box", "holder", "board",
+    "frame", "cover", "handle", "wheel", "tire", "people") for word in name.split()[-1:])
 
 _ALL_COLOURS = (*COLOURS, "brown", "gray", "pink", "silver", "gold", "tan", "beige", "blond", "cream",
                 "maroon")

@@ -1,21 +1,21 @@
 """Opening the session of an iteration: with the run's teacher under its own budget, or from a recording."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from .. import teachers
-from ..artifacts import LEDGER_FILE, Run
+from ..artifacts import Run
 from ..errors import KitError
 from ..images import ImageSource
-from ..profiles import Profile, override
+from ..profiles import Profile
 from ..records import ImageRecord, Query, Template
 from ..teachers import Reply, Request, Teacher
-from ..teachers.ledger import Ledger
 from .journal import Journal, last_session, read_acts
 from .outcome import cost_of
 from .policies import REPLAY, policy_name
 from .session import Session
+from .spending import Meter
 from .state import PERSON, replay
 
 
@@ -45,9 +45,9 @@ def open_session(run: Run, profile: Profile, journal: Path, *, incumbent: Templa
     """The session in an iteration's journal, as far as it is; begun where it is not.
 
     Its teacher stops before it has cost `profile.prompt_usd` here; the last comparison is not part of that.
-    With the policy `replay:FILE` the recorded
-    session is the session, act for act, and nothing is asked of anybody: `KitError` is raised where it began
-    with another template or other queries, or does not have what is wanted.
+    With the policy `replay:FILE` the recorded session is the session, act for act, and nothing is asked of
+    anybody: `KitError` is raised where it began with another template or other queries, or does not have what
+    is wanted.
     """
     if policy_name(profile.prompt_policy) == REPLAY:
         recording = _recording_of(Path(profile.prompt_policy.partition(":")[2]), journal)
@@ -55,20 +55,20 @@ def open_session(run: Run, profile: Profile, journal: Path, *, incumbent: Templa
         teacher: Teacher = NoTeacher(recording)
         tester = teacher
     else:
-        teacher, tester = _teacher_of(run, journal, profile), teachers.of_run(run, profile)
+        tester = teachers.of_run(run, profile)
+        teacher = _under_budget(run, profile, Meter(tester).now().usd - cost_of(read_acts(journal)).usd)
     return Session(journal, incumbent, probe, source, teacher, who=who, seed=profile.seed,
                    show=hasattr(teacher, "progress"), tester=tester)
 
 
-def _teacher_of(run: Run, journal: Path, profile: Profile) -> Teacher:
-    """The run's teacher, its budget what the run has spent besides this session, and `prompt_usd`."""
-    spent = 0.0
-    if (run.path / LEDGER_FILE).exists():
-        with closing(Ledger(run.path / LEDGER_FILE, for_reading=True)) as ledger:
-            spent = ledger.totals().usd
-    here = cost_of(read_acts(journal)).usd
-    most = min(profile.budget_usd, max(0.0, spent - here) + profile.prompt_usd)
-    return teachers.of_run(run, override(profile, budget_usd=most))
+def _under_budget(run: Run, profile: Profile, elsewhere: float) -> Teacher:
+    """The run's teacher, its budget what the run has spent elsewhere, and `prompt_usd`."""
+    most = max(0.0, elsewhere) + profile.prompt_usd
+    given = profile.teacher_options.get("budget_usd")
+    options = profile.teacher_options if given is None else {**profile.teacher_options,
+                                                             "budget_usd": min(given, most)}
+    capped = replace(profile, teacher_options=options, budget_usd=min(profile.budget_usd, most))
+    return teachers.of_run(run, capped)
 
 
 def _recording_of(path: Path, journal: Path) -> Path:

@@ -100,7 +100,7 @@ class Reviser(Protocol):
 
 
 class TeacherRevises:
-    """The teacher proposes: its `ask` gets the case as a prompt (through the ledger, where it has one)."""
+    """The teacher proposes: its `ask` gets the case as a prompt, and the schema of the reply."""
 
     requests = 1
 
@@ -108,7 +108,8 @@ class TeacherRevises:
         self._teacher, self._seed = teacher, seed
 
     def __call__(self, case: Case) -> tuple[RuleChange, ...]:
-        return parse_changes(self._teacher.ask(revision_prompt(case, self._seed)), case.template)
+        return parse_changes(self._teacher.ask(revision_prompt(case, self._seed), CHANGES_SCHEMA),
+                             case.template)
 
 
 class RulesRevise:

@@ -22,9 +22,9 @@ class Meter:
 
     def now(self) -> Moment:
         """The moment to measure from."""
-        totals = getattr(self._teacher, "totals", None)
-        if totals and not self._fresh:
-            list(self._teacher.replies(()))  # it counts what is in its ledger when it is first asked
+        totals, ask_all = (getattr(self._teacher, name, None) for name in ("totals", "ask_all"))
+        if ask_all and not self._fresh:
+            ask_all([])  # it counts what is in its ledger when it is first asked
             self._fresh = True
         return Moment(time.perf_counter(), totals().usd if totals else 0.0)
 

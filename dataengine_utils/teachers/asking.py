@@ -1,11 +1,12 @@
 """What both ways of asking share: the settings, how a request ends, and what makes a reply worth another try.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
+from ..prompts import SCHEMA
 from .completions import REFUSED, Asking, Completion, Form, is_broken
 from .failures import Failure
 from .ledger import Answer, Way
@@ -28,7 +29,7 @@ class Settings:
     timeout_s: float
     pause_s: float
     form: Form
-    schema: bool = True  # whether replies are samples, or any JSON object
+    schema: Mapping[str, Any] | None = field(default_factory=lambda: SCHEMA)  # None: any JSON object
     broken_again: int = 2  # times that a request is asked again for a reply without readable JSON or text
 
     def clients(self, under_way: int = 1) -> list[Any]:

@@ -87,13 +87,14 @@ class Asking:
         return int(given) if given is not None else self.max_tokens
 
     def body(self, messages: Sequence[Mapping[str, Any]], form: Form, *,
-             schema: bool = True) -> dict[str, Any]:
+             schema: Mapping[str, Any] | None = SCHEMA) -> dict[str, Any]:
         """The request's body; without `schema` any JSON object is a reply."""
         sampling: dict[str, Any] = {form.most_tokens: self.max_tokens}
         if form.temperature and self.temperature is not None:
             sampling["temperature"] = self.temperature
         if form.format == "schema" and schema:
-            schema_form = {"name": "sample", "strict": True, "schema": SCHEMA}
+            name = "sample" if schema is SCHEMA else "reply"
+            schema_form = {"name": name, "strict": True, "schema": schema}
             sampling["response_format"] = {"type": "json_schema", "json_schema": schema_form}
         elif form.format != "none":
             sampling["response_format"] = {"type": "json_object"}
@@ -172,9 +173,9 @@ def completion_of(value: Mapping[str, Any]) -> Completion:
     )
 
 
-def is_broken(text: str, schema: bool) -> bool:
+def is_broken(text: str, schema: Mapping[str, Any] | None) -> bool:
     """Whether a text has none of the JSON that was asked for; a skip in plain words is an answer."""
-    return parse(text) == "not readable" if schema else first_object(text) is None
+    return parse(text) == "not readable" if schema is SCHEMA else first_object(text) is None
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -171,12 +171,12 @@ class OpenAITeacher:
                 run.leave()
             work.result()
 
-    def ask(self, prompt: str) -> str:
-        """The text of the reply to one prompt for a JSON object, "" where it has none.
+    def ask(self, prompt: str, schema: Mapping[str, Any] | None = None) -> str:
+        """The text of the reply to one prompt for a JSON object (of a `schema`), "" where it has none.
 
         Asked for the same again, the model gives another reply. `KitError` when every attempt failed.
         """
-        [text] = self._ask([prompt], skip=self._asked[prompt])
+        [text] = self._ask([prompt], self._asked[prompt], schema)
         self._asked[prompt] += 1
         return text
 
@@ -186,10 +186,10 @@ class OpenAITeacher:
         The same prompt gets the same reply: what the ledger has is not asked again. `KitError` when every
         attempt at one of them failed; the others' replies are in the ledger then.
         """
-        return self._ask(prompts, skip=0)
+        return self._ask(prompts, 0, None)
 
-    def _ask(self, prompts: Sequence[str], skip: int) -> list[str]:
-        settings = replace(self._settings, schema=False, broken_again=0)
+    def _ask(self, prompts: Sequence[str], skip: int, schema: Mapping[str, Any] | None) -> list[str]:
+        settings = replace(self._settings, schema=schema, broken_again=0)
         outcomes: dict[str, Outcome] = {}
         with self._open_ledger() as ledger, ThreadPoolExecutor(max_workers=1) as thread:
             run = Live(settings, ledger, self._limiter, list(dict.fromkeys(prompts)), messages_of=_alone,

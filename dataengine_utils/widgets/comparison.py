@@ -5,8 +5,7 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from ..ipo import Comparison, Session
-from ..records import Act as Done
+from ..ipo import Comparison, Cost, Session
 from .review import Act
 from .texts import SOFT, plain, table
 
@@ -18,7 +17,7 @@ class Compare(widgets.VBox):
     """Both templates on the same queries with the paired test, and what to do. `on` opens the next round."""
 
     def __init__(self, session: Session, act: Act, on: Callable[[], None]):
-        self._session, self._act, self._on = session, act, on
+        self._session, self._act = session, act
         self.result, self.standing = widgets.HTML(), widgets.HTML()
         self.why = widgets.Text(placeholder="why (kept with the decision)",
                                 layout=widgets.Layout(width="auto", max_width="520px"))
@@ -70,7 +69,8 @@ class Compare(widgets.VBox):
 
     def _spent(self, names: tuple[str, str]) -> str:
         acts = {act.template_id: act for act in self._session.state.acts if act.kind in ("begin", "try")}
-        parts = [f"{plain(name)}: {_cost(acts[name])}" for name in names if name in acts]
+        costs = {name: Cost(act.usd, act.requests, act.seconds) for name, act in acts.items()}
+        parts = [f"{plain(name)}: {plain(costs[name])}" for name in names if name in costs]
         return (f"<p style='{_SOFT}; margin:6px 0'>Trying them took {' &nbsp;|&nbsp; '.join(parts)}; the "
                 f"whole session {plain(self._session.cost())}.</p>")
 
@@ -97,10 +97,6 @@ def _row(name: str, one: Comparison) -> list[str]:
 
 def _share(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _cost(act: Done) -> str:
-    return f"{act.requests:,} requests, {act.usd:,.2f} USD, {act.seconds:,.1f} s"
 
 
 def _button(text: str, style: str, icon: str) -> widgets.Button:

@@ -30,7 +30,7 @@ class History(widgets.VBox):
         super().__init__([self.tree, heading, self.one, self.other, self.compared])
 
     def show(self) -> None:
-        """Show the tree as it is now; the two templates chosen stay chosen."""
+        """Show the tree as it is now; the two templates chosen stay chosen until there is a new one."""
         tried = self._session.history()
         rows = [self._row(line, one) for line, one in _tree(tried)]
         self.tree.value = table(["template", "accepted", "what is new"], rows, short=(0, 1))
@@ -45,7 +45,7 @@ class History(widgets.VBox):
         self._compare()
 
     def _row(self, line: str, one: Tried) -> list[str]:
-        used = ", <b>the incumbent</b>" if one.template.id == self._session.incumbent.id else ""
+        used = "<br><b>the incumbent</b>" if one.template.id == self._session.incumbent.id else ""
         new = one.template.note if one.template.parent else "–"
         name = f"<span style='white-space:pre; font-family:monospace'>{line}{plain(one.template.id)}</span>"
         fate = f"<br><span style='{SOFT}'>{_FATES[one.fate]}, round {one.round}{used}</span>"
@@ -62,20 +62,21 @@ class History(widgets.VBox):
 
 
 def _tree(tried: Sequence[Tried]) -> Iterator[tuple[str, Tried]]:
-    """Every template behind its parent, with the lines of the tree that lead to it."""
-    known = {one.template.id for one in tried}
+    """The start, and every later template behind its parent, each with the lines of the tree that lead to it.
+
+    A candidate may be what the start was once made from: the start is the root all the same.
+    """
+    start, *later = tried
 
     def below(parent: str, lead: str) -> Iterator[tuple[str, Tried]]:
-        children = [one for one in tried if one.template.parent == parent]
+        children = [one for one in later if one.template.parent == parent]
         for n, one in enumerate(children, start=1):
             last = n == len(children)
             yield f"{lead}{'└─ ' if last else '├─ '}", one
             yield from below(one.template.id, f"{lead}{'   ' if last else '│  '}")
 
-    for one in tried:
-        if one.template.parent not in known:
-            yield "", one
-            yield from below(one.template.id, "")
+    yield "", start
+    yield from below(start.template.id, "")
 
 
 def _told(part: str, lines: Sequence[Difference]) -> str:

@@ -83,7 +83,7 @@ class PromptPanel(widgets.VBox):
         self.message.value = f"<div style='{style}'>{plain(text)}</div>" if text else ""
 
     def _named(self, who: str) -> None:
-        self.session.who = who.strip() or PERSON
+        self.session.who = self.bar.who.value = who.strip() or PERSON
         self._take_in()
         self._show()
 

@@ -154,7 +154,7 @@ class Review(widgets.VBox):
             return []
         acts = (act for act in self._session.reviews if (act.template_id, act.query_id) == _key(shown))
         return [f"{plain(act.who)}: {verdict_words(act.verdict, act.reasons, act.text)}" for act in acts
-                if act.who != self._session.who]
+                if act.verdict and act.who != self._session.who]
 
     def _show_picture(self, shown: Shown) -> None:
         ready = self._pictures.ready(shown.query_id, shown.boxes, shown.width)

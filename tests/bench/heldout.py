@@ -1,4 +1,4 @@
-"""`python -m tests.bench.heldout`: the checks on wordings that they were not developed on.
+"""`python -m tests.bench.heldout`: the checks on words of somebody who did not know the reader.
 
 Good samples are picturebook's own questions, which the world's exact truth confirms, half of them the rule
 teacher's (which keeps to what is clear) and half the world's writer's; each is put in a wording of

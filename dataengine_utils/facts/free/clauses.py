@@ -67,7 +67,7 @@ _BEFORE_RELATION = re.compile(r" ?,(?= (?:relative|in relation|in comparison|(?:
                               r"compared|with respect|"
                               r"with regard|with reference|in reference|from)\b)")
 _MORE_LIGHT = (r"see|spot|find|count|observe|notice|identify|encounter|say|think|discover|expect to see|"
-               r"make out|contain|appearing|lying|supposed")
+               r"make out|contain|appearing|lying")
 _LIGHT_RUN = re.compile(rf"\b(?:{_LIGHT})\b(?: (?:{_LIGHT}|{_MORE_LIGHT})\b)*")
 _PICTURE_SHOWS = re.compile(
     r"(?:~ )?the picture (?:~ )?(?:shows?|contains?|includes?|depicts?|features?|has|have|represents?|"
@@ -84,9 +84,7 @@ def plain(question: str) -> str:
 
 
 def clause(text: str) -> str:
-    """The clause that asks in a plain text,
-    with "~" for verbs that say nothing; "" where it is not understood.
-    """
+    """The clause that asks in a plain text, "~" for verbs that say nothing; "" where it is not understood."""
     sentences = [_put(part, INTRODUCED[:1]) for part in text.split(".") if part.strip(" ,")]
     sentences = [part for part in sentences if not _LOOK.fullmatch(part)] if len(sentences) > 1 else sentences
     if len(sentences) == 2:
@@ -141,8 +139,7 @@ def _joined(first: str, asked: str) -> str:
 
 
 def _about(named: str, asked: str) -> str:
-    """A question about what was named before it: behind it for a place,
-    instead of its pronoun for a thing."""
+    """A question about what was named before it: a place goes behind it, a thing instead of its pronoun."""
     if named in ("the picture", "picture"):
         return asked
     if _AT.fullmatch(named):

@@ -29,15 +29,16 @@ _MAY_BE = word_set("""
 # Form -> (the words that tell it, more words that it may have).
 _FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "sound": (word_set("sound sounds noise noises hear heard audio"), word_set("""
-        animal animals life alive reach ears hearing part produced produce listen listening soundtrack recording
-        emit emitted made
+        animal animals life alive reach ears hearing part produced produce listen listening soundtrack
+        recording emit emitted made
     """)),
     "need": (word_set("""
-        carry bring brought wear need needed take pack useful helpful handy advise recommend recommended equipped
-        essential want good help necessary required accessory accessories clothing gear garment protection protect
+        carry bring brought wear need needed take pack useful helpful handy advise recommend recommended
+        equipped essential want good help necessary required accessory accessories clothing gear garment
+        protection protect
     """), word_set("""
-        weather sky along wish wished article equipment piece outdoors dressed prepared prepare use comfortable
-        ready stay
+        weather sky along wish wished article equipment piece outdoors dressed prepared prepare use
+        comfortable ready stay
     """)),
     "outing": (word_set("do activity activities pastime plan plans enjoy come leisure recreation outing"),
                word_set("""

@@ -30,11 +30,10 @@ _JOINS = word_set("and or & plus nor but not no without than as")
 # Words that no name of a thing has: the annotations cannot tell which things "other dogs" are, and a question
 # or a sentence inside a name is none.
 _UNRESOLVED = word_set("""
-    another other others more most fewer less additional extra else remaining rest every each both all either
-    neither several many few some_of whatever what which who whom whose where when how that it he she they
-    them
-    him his her its their my your our we i us one about point is are was were has have had does do did can
-    could would should
+    another other others more most fewer less additional extra else remaining rest every each both all
+    either neither several many few whatever what which who whom whose where when how that it he she they
+    them him his her its their my your our we i us one about point if while because is are was were has
+    have had does do did can could would should
 """)
 _LOOSE_WORDS = word_set("""
     big small large little tiny huge tall short long old young new main left right top bottom upper lower

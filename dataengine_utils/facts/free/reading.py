@@ -59,7 +59,7 @@ _NOT_SHOWN = re.compile(
     r"|\b(?<!you )(?<!we )(?<!one )can (?!you\b|be\b|we\b|one\b)(?!.* be\b)"
     r"|\b(?:about|going|supposed|trying|wants?|needs?|likely) to\b|\b(?:point of view|perspective|viewpoint"
     r"|mirrored|"
-    r"flipped|if|before|after|later|next(?! to\b)|tomorrow|yesterday)\b(?<!\bif)")
+    r"flipped|before|after|later|next(?! to\b)|tomorrow|yesterday)\b")
 
 
 def _readings(text: str) -> Iterator[Reading]:
@@ -77,7 +77,7 @@ def _filled(form: str, slots: dict[str, str]) -> Reading | None:
     for name, text in slots.items():
         if name in ("x", "y"):
             phrase = read_phrase(text)
-            if phrase is None or not _suits(form, name, phrase):
+            if phrase is None or not _suits(form, phrase):
                 return None
             things[name] = phrase
         elif name == "opposite":
@@ -102,7 +102,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 _SAME = {"says": "word"}
 
 
-def _suits(form: str, slot: str, phrase: Phrase) -> bool:
+def _suits(form: str, phrase: Phrase) -> bool:
     """Whether a phrase can be what a form asks about."""
     if form == "count":
         return _is_countable(phrase)

@@ -56,5 +56,6 @@ SLOTS = {
                  "deal(?:ing)? with)"),
     "PERFORMING": ("(?:doing|do|perform|performing|engaged in|involved in|taking|carrying out|engaging in|"
                    "busy with|taking part in)"),
+    "HAPPENS": "(?:takes place|taking place|occurs|occurring|happens|happening|going on|goes on)",
     "REST": r"(?P<rest> .+)",
 }

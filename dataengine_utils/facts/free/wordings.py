@@ -1,6 +1,5 @@
-"""The wordings of questions, as patterns over clauses (`clauses.clause`): one line a way to ask,
-forms in order
-of trust.
+"""The wordings of questions, as patterns over clauses (`clauses.clause`): one line a way to ask, forms in
+order of trust.
 
 A line is a row of tokens: "_" a verb that says nothing, which may be missing; <x>, <y> names of things;
 CAPITALS the choices of `slots`; a|b a choice; a question mark behind a token that may be missing.
@@ -127,12 +126,10 @@ action    what action|activity|act _ <x> _ PERFORMING with|on|to|upon <y>
 action    what action|activity|act involving <y> _ <x> _ PERFORMING
 action    how _ <x> _ INTERACT <y>
 action    <x> _ doing what with|to <y>
-action    what _ the? interaction|action|activity takes_place|taking_place|occurs|happening|occurring?
-between <x> and <y>
-action    what _ happening|going_on between <x> and <y>
+action    what _ the? interaction|action|activity HAPPENS? between <x> and <y>
+action    what _ HAPPENS between <x> and <y>
 action    what _ the? interaction of <x> with <y>
-action    what interaction|action|activity _ takes_place|taking_place|occurs|happening|occurring|going_on
-between <x> and <y>
+action    what interaction|action|activity _ HAPPENS between <x> and <y>
 action    how _ <y> _ used|handled|treated by <x>
 action    what _ done|happening with|to <y> by <x>
 acted_on  WH _ <x> _ ACT _
