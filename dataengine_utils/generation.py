@@ -14,7 +14,7 @@ from .errors import KitError
 from .images import ImageSource
 from .live import LiveLine
 from .prompts import parse
-from .records import Draft, Generated, Query, Sample, Template, Trial
+from .records import Draft, Generated, Query, Sample, Template
 from .teachers import Reply, Request, Teacher
 from .verification import check
 
@@ -67,18 +67,6 @@ def resume(iteration: Iteration, queries: Sequence[Query], template: Template) -
     if done != written:
         files.write_whole(iteration.part_of("generated"), files.lines_text(done, Generated))
     return done
-
-
-def try_templates(templates: Sequence[Template], queries: Sequence[Query], source: ImageSource,
-                  teacher: Teacher) -> list[Trial]:
-    """Every template on every query, template by template: the same queries, so that only the templates
-    differ.
-    """
-    return [
-        Trial(template.id, made.query_id, made.question_type, made.accepted, made.reason, made.draft)
-        for template in templates
-        for made in generate(queries, source, teacher, template, write=lambda record: None)
-    ]
 
 
 class _Judge:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dataengine_utils import images, prompts, teachers
 from dataengine_utils.artifacts import Iteration
 from dataengine_utils.errors import KitError
-from dataengine_utils.generation import MAX_FAILED, generate, resume, try_templates
+from dataengine_utils.generation import MAX_FAILED, generate, resume
 from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import LETTERS, Draft, Generated, Query
 from dataengine_utils.samples import make_samples
@@ -177,14 +177,6 @@ def test_a_teacher_that_stops_early_is_named_and_what_it_wrote_is_kept():
     with pytest.raises(KitError, match="left 2 queries"):
         generate(QUERIES[:3], SOURCE, Lazy(None), BASE, write=written.append)
     assert [r.query_id for r in written] == [QUERIES[0].id]
-
-
-def test_trials_put_the_same_queries_to_every_template():
-    templates = [BASE, *prompts.candidate_templates(BASE)]
-    trials = try_templates(templates, QUERIES[:18], SOURCE, teachers.load("rules"))
-    assert [t.template_id for t in trials[::18]] == [t.id for t in templates]
-    assert [t.query_id for t in trials[18:36]] == [q.id for q in QUERIES[:18]]
-    assert all(t.accepted == (t.reason == "") and t.verdict == "" for t in trials)
 
 
 def test_samples_have_the_published_form():

@@ -7,8 +7,9 @@ from dataengine_utils import ipo, teachers
 from dataengine_utils.artifacts import create_run
 from dataengine_utils.ipo import Limits, run_policy
 from dataengine_utils.ipo.journal import read_acts
-from dataengine_utils.ipo.revision import Unreadable
+from dataengine_utils.ipo.revision import CHANGES_SCHEMA, Unreadable
 from dataengine_utils.prompts import RULES
+from dataengine_utils.teachers.completions import Asking, Form
 from dataengine_utils.teachers.ledger import BudgetReached, Ledger
 from tests.openai_server import Plan, Server
 from tests.openai_server.replies import SLOPPY
@@ -170,3 +171,15 @@ def test_replies_that_fail_are_rejected_samples_and_no_end(teach, tmp_path):
     assert {"no reply", "not readable"} & reasons
     run_policy(session, "critic", Limits(2, 500, 5.0))
     assert session.stopped
+
+
+def test_the_schema_of_changes_is_asked_for_and_may_be_refused(teach, tmp_path):
+    asking, form = Asking("m", 1.0, 100, {}), Form()
+    sent = asking.body([], form, schema=CHANGES_SCHEMA)["response_format"]
+    assert sent == {
+        "type": "json_schema",
+        "json_schema": {"name": "reply", "strict": True, "schema": CHANGES_SCHEMA},
+    }
+    session = open_at(tmp_path, PROBE, teach(Plan(refuse=("json_schema",))))
+    session.propose()
+    assert session.proposals

@@ -12,7 +12,6 @@ from .made import (
     rule_table,
     spend_table,
     summary_table,
-    template_table,
     verdict_table,
 )
 from .run import (
@@ -66,7 +65,6 @@ __all__ = [
     "share_table",
     "strategy_table",
     "summary_table",
-    "template_table",
     "turn_table",
     "type_table",
     "verdict_table",

@@ -17,12 +17,6 @@ from ..teachers.ledger import Ledger
 from .style import numbers, percent, plain, words
 
 
-def template_table(templates: Iterable[Template], trials: Sequence[Trial]) -> Styler:
-    """The template versions: what each adds, how many trials the checks accepted, and a person's verdicts."""
-    return words([_template_row(template, [t for t in trials if t.template_id == template.id])
-                   for template in templates])
-
-
 def reason_table(templates: Iterable[Template], trials: Iterable[Trial]) -> Styler:
     """How often each reason rejected a draft of each template."""
     counts = Counter((trial.reason, trial.template_id) for trial in trials if not trial.accepted)
@@ -146,13 +140,6 @@ def rule_table(template: Template) -> Styler:
     """The rules of a template, numbered."""
     return words([{"": number, f"rules of {template.id}": rule}
                    for number, rule in enumerate(template.rules, start=1)])
-
-
-def _template_row(template: Template, trials: Sequence[Trial]) -> dict[str, Any]:
-    accepted, looked = sum(trial.accepted for trial in trials), [t.verdict for t in trials if t.verdict]
-    return {"template": template.id, "what is new": template.note or "–", "rules": len(template.rules),
-            "passed the checks": f"{accepted} of {len(trials)} ({accepted / max(len(trials), 1):.0%})",
-            "accepted by hand": f"{looked.count('accept')} of {len(looked)}" if looked else "–"}
 
 
 def _by_type(entry: Any) -> tuple[int, str]:

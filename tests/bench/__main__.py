@@ -215,6 +215,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "teacher": by_itself("teacher"),
     "verification": by_itself("verification"),
     "contamination": by_itself("contamination"),
+    "panel": by_itself("panel"),
+    "ipo": by_itself("ipo"),
     "overhead": lambda options: (
         f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)"
     ),

@@ -22,11 +22,13 @@ from dataengine_utils.question_types import QUESTION_TYPES
 from dataengine_utils.records import LETTERS, Draft, ImageRecord
 from dataengine_utils.stats import wilson
 from dataengine_utils.verification import check
-from tests import heldout_wordings as heldout
+from tests import heldout_wordings, heldout_wordings_2
 from tests.bench import planting
 from tests.bench.planting import Good, Planted
 from tests.bench.verification import good_samples
 
+WORDINGS = {1: heldout_wordings, 2: heldout_wordings_2}
+heldout = WORDINGS[1]  # the set in use, see `use`
 GOOD = "good samples"
 # The reader's names of forms where they are not the world's.
 READ_AS = {"count_people": "count", "kind_of_colour": "colour_of"}
@@ -328,13 +330,21 @@ def table(found: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def use(number: int) -> None:
+    """Take that set of wordings from here on."""
+    global heldout
+    heldout = WORDINGS[number]
+
+
 def main() -> None:
     """Print the table; with --misses also what was misread, and the wordings that were not read."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.heldout", description=__doc__)
     parser.add_argument("--samples", type=int, default=1800, help="good samples of picturebook")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wordings", type=int, choices=WORDINGS, default=1, help="which held-out set")
     parser.add_argument("--misses", action="store_true", help="list the misses too")
     options = parser.parse_args()
+    use(options.wordings)
     made, found, misses = _tables(options.samples, options.seed)
     print(table([*made, *extra_rows(seed=options.seed)]))
     if options.misses:
