@@ -14,7 +14,7 @@ from dataengine_utils.generation import generate
 from dataengine_utils.ipo import Limits, contest, run_policy
 from dataengine_utils.ipo.__main__ import main
 from dataengine_utils.ipo.gepa_search import search
-from dataengine_utils.ipo.history import export_text, run_history, tree_text
+from dataengine_utils.ipo.history import Node, export_text, run_history, tree_text, walk
 from dataengine_utils.ipo.journal import read_acts
 from dataengine_utils.ipo.measures import compare, share_of
 from dataengine_utils.ipo.policies import check_policy, policy_name
@@ -396,3 +396,11 @@ def test_tables_show_the_session(tmp_path):
     assert share in tables.type_table([start, end]).to_html()
     tree = tables.history_table(session.history()).to_html()
     assert share in tree and f"· {end.template.id}" in tree
+
+
+def test_a_tree_has_no_circles():
+    """The candidate is word for word what the start had been made from: each is the other's parent."""
+    start = replace(BASE, id="s", parent="c")
+    candidate = replace(BASE, id="c", parent="s")
+    nodes = {one.id: Node(one, {}, ()) for one in (start, candidate)}
+    assert [(node.template.id, depth) for node, depth in walk(nodes)] == [("s", 0), ("c", 1)]

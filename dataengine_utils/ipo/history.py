@@ -71,11 +71,17 @@ def tree_text(nodes: Mapping[str, Node], by_type: bool = False) -> str:
 
 
 def walk(nodes: Mapping[str, Node]) -> Iterator[tuple[Node, int]]:
-    """The nodes with their depth, every parent before its children."""
+    """The nodes with their depth, every parent before its children.
+
+    A template that was there before its parent (a candidate that is word for word what the start had been
+    made from) is a root: the tree has no circles.
+    """
     children: dict[str, list[Node]] = {}
-    for node in nodes.values():
+    earlier: set[str] = set()
+    for name, node in nodes.items():
         parent = node.template.parent
-        children.setdefault(parent if parent in nodes and parent != node.template.id else "", []).append(node)
+        children.setdefault(parent if parent in earlier else "", []).append(node)
+        earlier.add(name)
 
     def below(name: str, depth: int) -> Iterator[tuple[Node, int]]:
         for node in children.get(name, ()):
