@@ -85,7 +85,7 @@ class Study:
 
     def _money(self) -> dict[str, float]:
         profile, n = load_profile(self.profile, self.overrides), len(self.strategies) * len(self.seeds)
-        return {name: getattr(profile, name) / n for name in MAY_CHANGE}
+        return {name: getattr(profile, name) / n for name in ("budget_usd", "judge_budget_usd")}
 
 
 def make_study(
