@@ -18,7 +18,7 @@ from .stages import Step
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "ablation", "benchmarks/__main__", "checks", "contamination/__main__", "execution", "exports",
+    "ablation", "benchmarks/__main__", "checks", "commands", "contamination/__main__", "execution", "exports",
     "fingerprints", "grids", "images/__main__", "ipo/__main__", "kernel", "launching", "lineage", "live",
     "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status",
     "tables", "trackers", "warm", "widgets",

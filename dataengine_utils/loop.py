@@ -22,6 +22,7 @@ from . import PROJECT, files
 from .ablation.command import add_ablation
 from .artifacts import Run, change_run, open_run
 from .checks import check_data, check_folder, check_names, check_notebooks
+from .commands import exit_code
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
 from .profiles import MAY_CHANGE, PROFILES, origins, parse_overrides
@@ -199,21 +200,19 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
+    return exit_code(lambda: _do(options))
+
+
+def _do(options: argparse.Namespace) -> int | None:
     try:
         options.function(options)
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         folder = getattr(options, "out", "")
         again = getattr(options, "again", f"python -m dataengine_utils.loop resume {folder}")
         go_on = f"; what is finished stays. Go on: {again}"
         print(f"stopped{go_on if folder else ''}", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return 0
+    return None
 
 
 if __name__ == "__main__":

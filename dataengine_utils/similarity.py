@@ -43,32 +43,20 @@ def tfidf(texts: Sequence[str]) -> Vectors:
 
 def sentence(texts: Sequence[str]) -> Vectors:
     """Dense vectors (texts, 384) of a sentence encoder (`SENTENCE_MODEL`), by mean of its last states."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
-    tokenizer, model = _loaded(AutoTokenizer, SENTENCE_MODEL), _loaded(AutoModel, SENTENCE_MODEL)
-    rows = []
-    for batch in _batches(texts):
-        inputs = tokenizer(batch, padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            states = model(**inputs).last_hidden_state
+    def mean(given: Any, inputs: Any) -> Any:
         mask = inputs["attention_mask"].unsqueeze(-1)
-        rows.append(((states * mask).sum(1) / mask.sum(1)).numpy())
-    return _unit(rows)
+        return (given.last_hidden_state * mask).sum(1) / mask.sum(1)
+
+    return _encoded(texts, AutoModel, SENTENCE_MODEL, mean)
 
 
 def clip_text(texts: Sequence[str]) -> Vectors:
     """Dense vectors (texts, 512) of CLIP's text tower (`CLIP_MODEL`)."""
-    import torch
-    from transformers import AutoTokenizer, CLIPTextModelWithProjection
+    from transformers import CLIPTextModelWithProjection
 
-    tokenizer, model = _loaded(AutoTokenizer, CLIP_MODEL), _loaded(CLIPTextModelWithProjection, CLIP_MODEL)
-    rows = []
-    for batch in _batches(texts):
-        inputs = tokenizer(batch, padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            rows.append(model(**inputs).text_embeds.numpy())
-    return _unit(rows)
+    return _encoded(texts, CLIPTextModelWithProjection, CLIP_MODEL, lambda given, inputs: given.text_embeds)
 
 
 def distinct(vectors: Vectors, threshold: float, order: Sequence[int]) -> list[int]:
@@ -169,6 +157,20 @@ def _rarest(vectors: Any, threshold: float) -> Any:
 
 def _padded(text: str) -> str:
     return f" {text} "
+
+
+def _encoded(texts: Sequence[str], kind: Any, name: str, rows_of: Callable[[Any, Any], Any]) -> Vectors:
+    """What `rows_of(outputs, inputs)` takes of a model's outputs, batch by batch, at length one."""
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer, model = _loaded(AutoTokenizer, name), _loaded(kind, name)
+    rows = []
+    for batch in _batches(texts):
+        inputs = tokenizer(batch, padding=True, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            rows.append(rows_of(model(**inputs), inputs).numpy())
+    return _unit(rows)
 
 
 def _batches(texts: Sequence[str], size: int = 256) -> Iterator[list[str]]:

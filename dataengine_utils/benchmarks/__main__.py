@@ -6,13 +6,13 @@
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..errors import KitError, unknown_name
+from ..commands import exit_code
+from ..errors import unknown_name
 from ..registry import resolve
 from . import OFFICIAL, load
 from .predictions import load_predictions
@@ -98,22 +98,18 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.command == "list":
-            print(show_list())
-            return 0
-        metrics = score(options.name, options.questions, options.predictions, rule=options.rule,
-                        variant=options.variant, types=options.types)
-        print(metrics_text(metrics))
-        if options.json:
-            files.write_whole(options.json, files.document(metrics))
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return 0
+    return exit_code(lambda: _do(options))
+
+
+def _do(options: argparse.Namespace) -> None:
+    if options.command == "list":
+        print(show_list())
+        return
+    metrics = score(options.name, options.questions, options.predictions, rule=options.rule,
+                    variant=options.variant, types=options.types)
+    print(metrics_text(metrics))
+    if options.json:
+        files.write_whole(options.json, files.document(metrics))
 
 
 if __name__ == "__main__":

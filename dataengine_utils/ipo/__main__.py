@@ -8,28 +8,19 @@ A template is named by its id or the start of it.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from .. import files
 from ..artifacts import open_run
-from ..errors import KitError
+from ..commands import exit_code
 from .history import difference_text, export_text, find, run_history, template_text, tree_text
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        options.function(options)
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return 0
+    return exit_code(lambda: options.function(options))
 
 
 def _show(options: argparse.Namespace) -> None:
