@@ -26,7 +26,7 @@ OPTIONAL = {"datasets": {"datasets", "pyarrow"}, "tiktoken": {"tiktoken"}, "trl"
 
 
 def pinned() -> set[str]:
-    return {re.split("[=;]", line)[0].strip().lower() for line in PINS[:-1]}
+    return {re.split(r"[=;\[]", line)[0].strip().lower() for line in PINS[:-1]}
 
 
 def imported() -> set[str]:
@@ -43,13 +43,13 @@ def imported() -> set[str]:
 def test_every_pin_is_exact_and_the_package_comes_last():
     assert PINS[-1] == "-e ."
     for line in PINS[:-1]:
-        pin = line.split("#")[0].strip()
+        pin = re.sub(r"\[[a-z]+\]", "", line.split("#")[0].strip())  # with or without an extra
         assert re.fullmatch(r'[A-Za-z0-9_-]+==[0-9.]+(; python_version (<|>=) "3.11")?', pin), line
 
 
 def test_python_3_10_and_later_each_get_one_pin_a_package():
     for name in pinned():
-        lines = [line for line in PINS if line.lower().startswith(f"{name}==")]
+        lines = [line for line in PINS if re.match(rf"{name}(\[[a-z]+\])?==", line.lower())]
         markers = [re.search('(<|>=) "3.11"', line) for line in lines]
         sides = {match.group(1) for match in markers if match}
         assert (len(lines) == 1 and not sides) or (len(lines) == 2 and sides == {"<", ">="})

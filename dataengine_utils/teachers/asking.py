@@ -12,7 +12,6 @@ from .failures import Failure
 from .ledger import Answer, Way
 from .prices import Price
 
-CONNECTIONS = 8  # of one client
 Messages = list[dict[str, Any]]
 
 
@@ -32,18 +31,14 @@ class Settings:
     schema: Mapping[str, Any] | None = field(default_factory=lambda: SCHEMA)  # None: any JSON object
     broken_again: int = 2  # times that a request is asked again for a reply without readable JSON or text
 
-    def clients(self, under_way: int = 1) -> list[Any]:
-        """Clients of the provider, to be used in turn for so many requests; they retry nothing by themselves.
-
-        With every request a client looks at all its connections, so many are shared out among several.
+    def client(self) -> Any:
+        """A client of the provider, over aiohttp: a fifth less work a request than over httpx. It retries
+        nothing by itself.
         """
-        import httpx2
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI, DefaultAioHttpClient
 
-        trust = httpx2.create_ssl_context()  # read once, for it takes a while
-        n = -(-under_way // CONNECTIONS)
-        return [AsyncOpenAI(base_url=self.base_url, max_retries=0, timeout=self.timeout_s,
-                            http_client=DefaultAsyncHttpxClient(verify=trust)) for _ in range(n)]
+        return AsyncOpenAI(base_url=self.base_url, max_retries=0, timeout=self.timeout_s,
+                           http_client=DefaultAioHttpClient())
 
     def note(self) -> str:
         """The name under which a ledger keeps what this server takes."""

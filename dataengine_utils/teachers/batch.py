@@ -57,7 +57,7 @@ class Batched(Generic[Item]):
     async def run(self) -> None:
         """Ask for all items, and collect what an earlier run has left at the provider."""
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-        async with self._settings.clients()[0] as self._client:
+        async with self._settings.client() as self._client:
             await self._recover()
             pause_s = self._limits.poll_s
             while not self._left:

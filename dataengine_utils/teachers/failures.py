@@ -11,7 +11,10 @@ from .secrets import KEY, scrub
 GO_ON = "what is done so far is kept, run the notebook or command again"
 LONGEST_WAIT_S = 900.0  # a provider that asks for a longer pause than this ends the run
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
-_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}  # of the HTTP client
+# What the HTTP client (aiohttp, behind httpx2's names) raises before anything was sent.
+_NEVER_SENT = ("ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "NonHttpUrlClientError",
+               "PoolTimeout", "UnsupportedProtocol")
+_CUT = ("ServerDisconnectedError", "ClientOSError", "ClientPayloadError")  # after it was sent
 _TOLD = 300  # characters of a server's own words that are kept
 
 
@@ -49,15 +52,13 @@ def of_exception(error: BaseException, model: str) -> Failure:
     import openai
 
     if isinstance(error, openai.APITimeoutError | asyncio.TimeoutError):
-        kind = "connection" if _cause(error) in _NEVER_SENT else "time-out"
-        return Failure(kind, f"{type(error).__name__} {_cause(error)}".strip())
+        return _unanswered(error, "time-out")
     if isinstance(error, openai.APIStatusError):
         body = error.body if isinstance(error.body, Mapping) else {"message": error.body}
         return of_status(error.status_code, body, model, headers=error.response.headers,
                          name=type(error).__name__)
     if isinstance(error, openai.APIConnectionError):
-        kind = "connection" if _cause(error) in _NEVER_SENT else "cut"
-        return Failure(kind, f"{type(error).__name__} {_cause(error)}".strip())
+        return _unanswered(error, "cut")
     return Failure("broken", type(error).__name__)
 
 
@@ -97,5 +98,20 @@ def _kind(status: int, code: str) -> str:
     return "server error" if status >= 500 or status in (408, 409, 425) else "refused"
 
 
-def _cause(error: BaseException) -> str:
-    return type(error.__cause__).__name__ if error.__cause__ else ""
+def _unanswered(error: BaseException, kind: str) -> Failure:
+    """A failure on the way to the server or back; "connection" where nothing was sent, and so not billed."""
+    cause = _cause(error)
+    names = [base.__name__ for base in type(cause).__mro__]
+    if any(name in _NEVER_SENT for name in names):
+        kind = "connection"
+    elif any(name in _CUT for name in names):
+        kind = "cut"
+    return Failure(kind, " ".join([type(error).__name__, *([names[0]] if cause else [])]))
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What the HTTP library itself raised: the client's own exceptions only stand for it."""
+    cause = error.__cause__
+    while cause is not None and not type(cause).__module__.startswith("aiohttp") and cause.__cause__:
+        cause = cause.__cause__
+    return cause

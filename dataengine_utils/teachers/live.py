@@ -5,9 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
-from itertools import cycle
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import KitError
@@ -63,9 +62,7 @@ class Live(Generic[Item]):
         self._loop = asyncio.get_running_loop()
         self._ended, self._settled = asyncio.Event(), asyncio.Event()
         self._gate, self._slots = Gate(self._limiter), asyncio.Semaphore(self._settings.concurrency)
-        async with AsyncExitStack() as stack:
-            clients = self._settings.clients(self._settings.concurrency)
-            self._clients = cycle([await stack.enter_async_context(client) for client in clients])
+        async with self._settings.client() as self._client:
             ahead = self._settings.concurrency // 4 + 1  # made ready while the others are under way
             n_workers = min(self._settings.concurrency + ahead, len(self._items))
             workers = [asyncio.create_task(self._work()) for _ in range(n_workers)]
@@ -218,7 +215,7 @@ class Live(Generic[Item]):
         self._limiter.sent(permit)
         self._gate.changed()
         try:
-            sending = next(self._clients).post("/chat/completions", body=body, cast_to=httpx2.Response)
+            sending = self._client.post("/chat/completions", body=body, cast_to=httpx2.Response)
             response = await asyncio.wait_for(sending, self._settings.timeout_s)
         except (openai.APIError, asyncio.TimeoutError) as error:
             failure = of_exception(error, self._settings.asking.model)

@@ -127,6 +127,9 @@ def _models(table: Path) -> dict[str, dict[str, Any]]:
 
 def _read(given: Mapping[str, Any], where: str) -> Price:
     names = [field.name for field in fields(Price)]
+    if not isinstance(given, Mapping):
+        raise KitError(f"{where} is {given!r}; expected a table with {', '.join(names)}, such as "
+                       '{"input": 2.5, "output": 10}')
     for name, value in given.items():
         if name not in names:
             raise KitError(f"{where}: unknown price {name!r}; known: {', '.join(names)}")
