@@ -269,6 +269,18 @@ def test_two_reviewers_disagreements_come_up_first_once_for_each(tmp_path):
     assert one.to_review()[0].query_id == mine[7].query_id, "the other has not looked again"
 
 
+def test_a_second_reason_is_no_second_look(tmp_path):
+    one, other = open_at(tmp_path, PROBE, who="Ada"), open_at(tmp_path, PROBE, who="Ben")
+    sample = one.to_review()[0]
+    one.review(sample.template_id, sample.query_id, "accept")
+    other.refresh()
+    for reasons in (["wrong answer"], ["wrong answer", "wrong type"]):
+        other.review(sample.template_id, sample.query_id, "reject", reasons)
+        assert other.to_review()[0].query_id == sample.query_id
+    other.review(sample.template_id, sample.query_id, "reject", ["wrong answer", "wrong type"])
+    assert sample.query_id not in [shown.query_id for shown in other.to_review()], "confirmed"
+
+
 @pytest.mark.parametrize(
     ("pairs", "kappa"),
     [

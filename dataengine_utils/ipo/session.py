@@ -225,10 +225,10 @@ class Session:
         """
         disputed, new = [], []
         for one in self._shuffled():
-            times = self.state.times_reviewed(one.template_id, one.query_id, self.who)
-            if one.disputed and times < 2:
+            look = (one.template_id, one.query_id, self.who)
+            if one.disputed and not self.state.has_looked_again(*look):
                 disputed.append(one)
-            elif not times:
+            elif not self.state.has_reviewed(*look):
                 new.append(one)
         return disputed + new
 

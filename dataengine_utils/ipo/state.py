@@ -98,9 +98,25 @@ class State:
         given = self._reviews.get(self.content(template_id, query_id), {})
         return {who: acts[-1] for who, acts in given.items() if acts and acts[-1].verdict}
 
-    def times_reviewed(self, template_id: str, query_id: str, who: str) -> int:
-        """How often a reviewer has looked at a sample."""
-        return len(self._reviews.get(self.content(template_id, query_id), {}).get(who, ()))
+    def has_reviewed(self, template_id: str, query_id: str, who: str) -> bool:
+        """Whether a reviewer has looked at a sample."""
+        return bool(self._reviews.get(self.content(template_id, query_id), {}).get(who))
+
+    def has_looked_again(self, template_id: str, query_id: str, who: str) -> bool:
+        """Whether a reviewer has judged a sample once more since reviewers disagreed about it; giving a
+        rejection other reasons is no second look.
+        """
+        given = self._reviews.get(self.content(template_id, query_id), {})
+        hold = {id(act) for acts in given.values() for act in acts}
+        last: dict[str, Act] = {}
+        for act in (act for act in self.acts if id(act) in hold):
+            before = last.get(act.who)
+            disputed = len({one.verdict for one in last.values() if one.verdict}) > 1
+            same_look = before and before.verdict == act.verdict and before.reasons != act.reasons
+            if act.who == who and disputed and not same_look:
+                return True
+            last[act.who] = act
+        return False
 
     def reviews(self) -> list[Act]:
         """The reviews that hold, in the order in which they were made."""
