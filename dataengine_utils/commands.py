@@ -12,7 +12,9 @@ def exit_code(work: Callable[[], int | None]) -> int:
     141 when nobody reads what is printed any more.
     """
     try:
-        return work() or 0
+        code = work() or 0
+        sys.stdout.flush()  # here, where a reader who has left is no error, and not at the interpreter's end
+        return code
     except KitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

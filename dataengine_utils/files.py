@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +111,34 @@ def read_object(path: Path, kind: type) -> Any:
 
 @contextmanager
 def append_lines(path: Path, kind: type) -> Iterator[Callable[[Any], None]]:
-    """Yield `write(record)`, which adds a line to `path`'s part; the part becomes `path` at the end."""
+    """Yield `write(record)`, which adds a line to `path`'s part; the part becomes `path` at the end.
+
+    On a full disk `KitError`, and the part ends with the line before.
+    """
     part = part_of(path)
     _drop_cut_line(part)
-    with open(part, "ab") as file:
+    with open(part, "ab", buffering=0) as file:
         def write(record: Any) -> None:
-            file.write(_line(record, kind).encode())
-            file.flush()
+            line = _line(record, kind).encode()
+            try:
+                append_whole(file, line)
+            except OSError as error:
+                raise _unwritable(part, error) from error
         yield write
         os.fsync(file.fileno())
     os.replace(part, path)
     _sync(path.parent)
+
+
+def append_whole(file: FileIO, line: bytes) -> None:
+    """Write a line at the end of an unbuffered file, all of it or, where `OSError` is raised, nothing."""
+    size, rest = os.fstat(file.fileno()).st_size, memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(file.fileno(), rest):]
+    except OSError:
+        file.truncate(size)
+        raise
 
 
 def read_part(path: Path, kind: type) -> list[Any]:

@@ -149,12 +149,20 @@ def _pixels(text: str) -> tuple[int, int]:
     return width, height
 
 
+def _gib(text: str) -> float:
+    """A GPU's memory; `ValueError` for what no GPU has."""
+    memory = float(text)
+    if not 0 < memory < float("inf"):
+        raise ValueError(text)
+    return memory
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     what = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m dataengine_utils.planner", description=what)
     parser.add_argument("--profile", default="llava15", help="a profile's name or a YAML file")
-    parser.add_argument("--gpu-memory", type=float, required=True, metavar="GIB", help="memory of one GPU")
+    parser.add_argument("--gpu-memory", type=_gib, required=True, metavar="GIB", help="memory of one GPU")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field")
     parser.add_argument(
         "--picture",

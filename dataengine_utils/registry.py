@@ -6,8 +6,11 @@ A table maps a short name to `"package.module:Class"`, so that nothing heavy is 
 import difflib
 import importlib
 import inspect
-from collections.abc import Mapping
-from typing import Any
+import os
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
 
 from .errors import KitError, unknown_name
 
@@ -40,11 +43,14 @@ def check(kind: str, table: Mapping[str, str], name: str, options: Mapping[str, 
     parameters = inspect.signature(target).parameters.values()
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         _check_options(f"{kind} {name!r}", parameters, options)
+    _check_kinds(f"{kind} {name!r}", target, options)
     return target
 
 
 def build(kind: str, table: Mapping[str, str], name: str, options: Mapping[str, Any]) -> Any:
-    """Call what `name` stands for with `options` as keywords; unknown or missing options raise `KitError`."""
+    """Call what `name` stands for with `options` as keywords; unknown or missing options, and values of
+    another kind than an option's, raise `KitError`.
+    """
     return check(kind, table, name, options)(**options)
 
 
@@ -62,6 +68,36 @@ def _check_options(what: str, parameters: Any, options: Mapping[str, Any]) -> No
         problem = f"unknown option {unknown[0]!r}" if unknown else f"option {missing[0]!r} is missing"
         raise KitError(f"{what}: {problem}; it takes: {', '.join(allowed) or 'no options'}"
                        + (f" (needs {', '.join(required)})" if required else ""))
+
+
+# What settings can give for an option, by its type: the Python types that fit, and their name.
+_FITS: dict[Any, tuple[tuple[type, ...], str]] = {
+    int: ((int,), "a whole number"), float: ((int, float), "a number"), bool: ((bool,), "true or false"),
+    str: ((str, os.PathLike), "a text"), Path: ((str, os.PathLike), "a path"),
+    type(None): ((type(None),), "null"), Mapping: ((Mapping,), "a table"), dict: ((Mapping,), "a table"),
+    Sequence: ((list, tuple), "a list"), list: ((list, tuple), "a list"), tuple: ((list, tuple), "a list"),
+}
+
+
+def _check_kinds(what: str, target: Any, options: Mapping[str, Any]) -> None:
+    """Options with types of `_FITS` take values of them; those with other types are not looked at."""
+    try:
+        parameters = inspect.signature(target, eval_str=True).parameters
+    except (NameError, AttributeError, TypeError):  # a user's own types, there for a type checker only
+        return
+    for option, value in options.items():
+        kinds = _kinds(parameters[option].annotation) if option in parameters else [Any]
+        if not all(kind in _FITS for kind in kinds):
+            continue
+        if not any(isinstance(value, _FITS[kind][0]) for kind in kinds):
+            fit = " or ".join(dict.fromkeys(_FITS[kind][1] for kind in kinds))
+            raise KitError(f"{what}: option {option!r} is {value!r:.60}; expected {fit}")
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The types that an annotation allows, without what they hold: of `list[str] | None` list and None's."""
+    several = get_origin(annotation) in (types.UnionType, Union)
+    return [get_origin(one) or one for one in (get_args(annotation) if several else (annotation,))]
 
 
 def _is_part_of(missing: str, module_name: str) -> bool:

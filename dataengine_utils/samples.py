@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from .images import ImageSource
 from .question_types import type_id
@@ -83,9 +84,24 @@ def _sample(record: Generated, draft: Draft, letter: str, image: str, shown: Map
         draft.instruction, draft.answer, right, tuple(options), letter, image,
         type_id(record.question_type), record.question_type, record.image_id,
         _number(record, draft), record.query_id, record.template_id,
-        bad_cases=shown.get(record.query_id, ()), verdicts=record.verdicts, request=record.request,
-        usd=record.usd, shown=record.shown,
+        bad_cases=shown.get(record.query_id, ()),
+        verdicts=_relettered(record.verdicts, draft.options, options),
+        request=record.request, usd=record.usd, shown=record.shown,
     )
+
+
+def _relettered(verdicts: Mapping[str, Any], before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
+    """The verdicts on the options under the letters that these have now."""
+    was = {LETTERS[n]: LETTERS[before.index(option)] for n, option in enumerate(after)}
+
+    def moved(judged: Mapping[str, Any]) -> dict[str, Any]:
+        """`judged` and its verdict on every option."""
+        options = judged.get("options", {})
+        return {**judged, "options": {new: options[old] for new, old in was.items() if old in options}}
+
+    found = moved(verdicts) if "options" in verdicts else dict(verdicts)
+    second = found.get("second_teacher")
+    return {**found, "second_teacher": moved(second)} if second else found
 
 
 def _number(record: Generated, draft: Draft) -> str:

@@ -3,8 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# Property tests say what is right, not how fast: a busy machine fails none of them.
+settings.register_profile(
+    "kit", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("kit")
 
 
 @pytest.fixture(scope="session")

@@ -125,6 +125,26 @@ def test_a_block_that_raises_leaves_its_part_and_no_file(run):
     assert not iteration.has("predictions_sealed") and iteration.load_part("predictions_sealed") == [ONE]
 
 
+def test_on_a_full_disk_the_lines_before_stay_whole_and_the_rest_goes_on_later(run, monkeypatch):
+    def full(file, data):
+        if len(data) < 30:
+            raise OSError(28, "No space left on device")
+        return write_some(file, data[: len(data) // 2])  # a part of it has still room
+
+    write_some, iteration = os.write, run.iteration(0)
+    told = r"cannot write .*predictions_sealed.jsonl.part.*No space left on device; free the disk"
+    with pytest.raises(KitError, match=told), iteration.append("predictions_sealed") as write:
+        write(ONE)
+        monkeypatch.setattr(os, "write", full)
+        write(ONE)
+    monkeypatch.undo()
+    assert iteration.part_of("predictions_sealed").read_bytes().endswith(b"\n")
+    assert iteration.load_part("predictions_sealed") == [ONE] and not iteration.has("predictions_sealed")
+    with iteration.append("predictions_sealed") as write:
+        write(ONE)
+    assert iteration.load("predictions_sealed") == [ONE, ONE]
+
+
 def test_a_folder_is_moved_into_place_and_replaced(run):
     for text in ("first", "second"):
         work = run.iteration(0).part_of("adapter")

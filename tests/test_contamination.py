@@ -322,15 +322,34 @@ def test_the_command_checks_any_training_file(folder, capsys):
     command = [str(folder / "llava.json"), "--benchmark", "jsonl", "--path", str(folder / "sealed.jsonl")]
     assert main(command) == 1
     printed = capsys.readouterr().out
-    assert "2 questions checked; 2, in 2 entries, meet a benchmark" in printed
+    assert "2 questions and pictures checked; 2, in 2 entries, meet a benchmark" in printed
     assert "old: image of a benchmark (sealed 3.png)" in printed and "new: question of a benchmark" in printed
     assert (folder / "picture_hashes.sqlite").exists()
 
     entries[0]["conversations"][0]["value"] = "<image>\nIs it warm?"
     (folder / "llava.json").write_text(json.dumps(entries[:1]))
-    assert main(command) == 0 and "1 questions checked; 0, in 0 entries" in capsys.readouterr().out
+    assert main(command) == 0 and "1 questions and pictures checked; 0, in 0" in capsys.readouterr().out
     assert main([*command, "--benchmark", "jsonl"]) == 1 and "each needs its own" in capsys.readouterr().err
     assert main([str(folder / "none.json"), *command[1:]]) == 1 and "no file" in capsys.readouterr().err
+
+
+def test_the_command_looks_at_every_picture_of_an_entry(folder, capsys):
+    """Also at one that comes second, or about which nothing is asked in words."""
+    def turns(said):
+        return [{"role": "user", "content": said}, {"role": "assistant", "content": "A cat."}]
+
+    entries = [{"id": "second", "images": ["7.png", "3.png"], "messages": turns("<image><image>Which?")},
+               {"id": "parts", "images": [{"path": "3.png"}], "prompt": turns([{"type": "image"}])},
+               {"id": "silent", "image": "3.png", "messages": turns("")},
+               {"id": "clean", "images": ["7.png"], "messages": turns("")},
+               {"id": "text", "messages": turns("Is it warm?")}]  # fmt: skip
+    (folder / "swift.json").write_text(json.dumps(entries))
+    command = [str(folder / "swift.json"), "--benchmark", "jsonl", "--path", str(folder / "sealed.jsonl")]
+    assert main(command) == 1
+    printed = capsys.readouterr().out
+    assert "6 questions and pictures checked; 3, in 3 entries, meet a benchmark" in printed
+    for name in ("second", "parts", "silent"):
+        assert f"{name}: image of a benchmark (sealed 3.png): ''" in printed
 
 
 # Samples that repeat each other

@@ -238,6 +238,9 @@ def test_a_prompt_is_taken_apart_as_it_was_made(family, form, question, options)
         ({"text": "hello"}, "no known form"),
         ({"conversations": [{"value": "?"}]}, "no from or role"),
         ({"conversations": [], "image": 7}, "expected a path"),
+        ({"conversations": [], "images": ["a.jpg", None]}, "the picture is None; expected a path"),
+        ({"conversations": [{"from": "human", "value": 5}]}, "says 5; expected a text"),
+        ({"messages": [{"role": "user", "content": {"text": "?"}}]}, "expected a text, or a list of parts"),
     ],
 )
 def test_a_training_file_in_no_known_form_is_refused(tmp_path, entry, message):
@@ -348,6 +351,7 @@ def made_picture(rest):
         ("llava", "a.jsonl", {}, "format llava is a .json file"),
         ("llava", "a", {}, "ends in 'nothing'"),
         ("llava", "a.json", {"forms": ("long",)}, "unknown training form 'long'"),
+        ("llava", "a.json", {"forms": ()}, "no training form is named; choose at least one of .*direct"),
         ("llava", "a.json", {"family": "gpt"}, "unknown family of students 'gpt'"),
         ("parquet", "a.parquet", {"root": Path("nowhere")}, "no image at|needs the package datasets"),
     ],

@@ -55,9 +55,9 @@ def run(data: Path, *code: str, **options) -> subprocess.CompletedProcess[str]:
     """Index in a process of its own, after some lines of code."""
     lines = ["import os, signal, sys", "from dataengine_utils.images import building", *code,
              "from dataengine_utils.images.__main__ import main",
-             "main(['index', 'visual_genome', '--data', sys.argv[1]])"]  # fmt: skip
+             "sys.exit(main(['index', 'visual_genome', '--data', sys.argv[1]]))"]  # fmt: skip
     command = [sys.executable, "-c", "\n".join(lines), str(data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
 def test_records_hold_what_the_files_say(data):
@@ -263,7 +263,7 @@ def test_one_waits_for_another_and_takes_its_index(data):
         load(data, index=str(elsewhere))
         os.replace(elsewhere, data / INDEX)
         made = (data / INDEX).stat().st_ino
-    assert waiting.wait(timeout=60) == 0 and (data / INDEX).stat().st_ino == made
+    assert waiting.wait(timeout=300) == 0 and (data / INDEX).stat().st_ino == made
     waiting.communicate()
 
 
@@ -404,8 +404,19 @@ def test_the_command_line(data, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["image_id"] == "7"
     for arguments in (["index", "visual_genome", "--data", str(tmp_path)],
                       ["show", "visual_genome", "--data", str(data), "--id", "0"]):  # fmt: skip
-        with pytest.raises(SystemExit, match="error: no "):
-            main(arguments)
+        assert main(arguments) == 1 and capsys.readouterr().err.startswith("error: no ")
+
+
+@pytest.mark.parametrize(
+    ("source", "index"), [("visual_genome", ""), ("visual_genome", "i.sqlite"), ("folder", "i.sqlite")]
+)
+def test_a_data_folder_that_is_not_there_is_told_as_such(data, tmp_path, source, index):
+    options = {"index": str(tmp_path / index)} if index else {}
+    for path in (tmp_path / "nowhere", data / "objects.json"):
+        told = rf"no folder .*{path.name}' with the files of {source}; .*--data"
+        with pytest.raises(KitError, match=told):
+            images.load(source, path=str(path), **options)
+    assert not list(tmp_path.glob("*.sqlite"))
 
 
 def test_a_command_names_folders_with_spaces_as_a_shell_wants_them(tmp_path):

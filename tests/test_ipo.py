@@ -150,6 +150,31 @@ def test_a_line_that_a_killed_kernel_cut_off_is_dropped(tmp_path, session):
     assert len(read_acts(path)) == 3
 
 
+def test_on_a_full_disk_an_act_is_refused_and_nothing_is_half_written(tmp_path, session, monkeypatch):
+    def full(file, data):
+        if len(data) < 30:
+            raise OSError(28, "No space left on device")
+        return write(file, data[: len(data) // 2])  # a part of it has still room
+
+    one, other = session.to_review()[:2]
+    session.review(one.template_id, one.query_id, "accept")
+    path, write = tmp_path / "session.jsonl", os.write
+    whole = path.read_bytes()
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(KitError, match="session.jsonl' .No space left on device.*; free the disk"):
+        session.review(other.template_id, other.query_id, "accept")
+    assert path.read_bytes() == whole and len(session.reviews) == 1
+    monkeypatch.undo()
+    session.review(other.template_id, other.query_id, "accept")
+    assert len(session.reviews) == 2 and len(open_at(tmp_path, PROBE).reviews) == 2
+
+
+def test_a_journal_that_cannot_be_opened_is_told(tmp_path):
+    (tmp_path / "session.jsonl").mkdir()
+    with pytest.raises(KitError, match="cannot write .*session.jsonl' .Is a directory"):
+        open_at(tmp_path, PROBE)
+
+
 def test_a_kernel_killed_after_an_act_has_lost_nothing(tmp_path):
     """A process that is gone the moment after its reviews: nothing was closed."""
     code = (

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -16,6 +18,7 @@ from dataengine_utils.errors import KitError
 from dataengine_utils.generation import generate
 from dataengine_utils.records import ImageRecord, Query, Region
 from dataengine_utils.teachers.ledger import BudgetReached, Ledger
+from dataengine_utils.teachers.openai import OpenAITeacher
 
 KEY = "sk-secret-of-the-test"
 GOOD = json.dumps(
@@ -518,9 +521,21 @@ def test_many_prompts_are_asked_at_once_in_their_order_and_paid_once(serve, tmp_
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("way", "post"), ("response_format", "xml"), ("concurrency", 0), ("attempts", 0), ("max_tokens", 0),
+    [("way", "post"), ("response_format", "xml"), ("concurrency", 0), ("attempts", 0), ("timeout_s", 0),
+     ("max_fact_tokens", 0), ("max_tokens", 0),
      ("budget_usd", -1.0), ("budget_usd", float("nan")), ("requests_per_minute", 0), ("image_side", 0)],
 )  # fmt: skip
 def test_options_that_mean_nothing_are_refused(serve, option, value):
     with pytest.raises(KitError, match=option):
         serve(good, **{option: value, "price": PRICE})
+
+
+def test_a_server_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    teacher = OpenAITeacher("m", base_url=address, attempts=2, pause_s=0.01, price=PRICE)
+    with pytest.raises(KitError, match=re.escape(f"{address} cannot be reached; check base_url")):
+        teacher.ask("How many?")
+    assert teacher.totals().usd == 0, "nothing was sent, so nothing can be billed"

@@ -272,6 +272,10 @@ def test_the_command(tmp_path, capsys):
     with pytest.raises(SystemExit):
         planner.main([*arguments, "8", "--picture", "640"])
     assert "--picture: invalid" in capsys.readouterr().err
+    for none in ("0", "-8", "nan", "inf", "much"):
+        with pytest.raises(SystemExit):
+            planner.main([*arguments, none])
+        assert f"--gpu-memory: invalid _gib value: '{none}'" in capsys.readouterr().err
     assert planner.main(["--profile", "none", "--gpu-memory", "8"]) == 1
     assert "unknown profile" in capsys.readouterr().err
 

@@ -43,6 +43,12 @@ def test_a_dated_model_costs_what_its_name_does_unless_it_is_listed():
     assert price_of("gpt-4o-mini-2024-07-18") == price_of("gpt-4o-mini") != price_of("gpt-4o")
 
 
+@pytest.mark.parametrize("given", [5, "2.5", [2.5, 10]])
+def test_a_price_that_is_no_table_is_told(given):
+    with pytest.raises(KitError, match=r"teacher_options.price is .*; expected a table with input, output"):
+        price_of("my-model", price=given)
+
+
 def test_an_unknown_model_is_told_with_the_file_and_the_option():
     with pytest.raises(KitError) as error:
         price_of("my-model")

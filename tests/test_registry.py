@@ -1,6 +1,9 @@
 """Names to classes: known, unknown, a user's own, and options that do not fit."""
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +54,47 @@ def test_options_are_checked_before_the_call():
         registry.build("thing", {}, name, {"path": "a", "shere": 1})
     with pytest.raises(KitError, match="option 'path' is missing"):
         registry.check("thing", {}, name, {})
+
+
+@pytest.mark.parametrize("options, told", [
+    ({"n": "64"}, "option 'n' is '64'; expected a whole number"),
+    ({"n": 2.5}, "option 'n' is 2.5; expected a whole number"),
+    ({"n": None}, "option 'n' is None; expected a whole number"),
+    ({"usd": "10"}, "option 'usd' is '10'; expected a number or null"),
+    ({"path": 5}, "option 'path' is 5; expected a text or a path"),
+    ({"reuse": "a.sqlite"}, "option 'reuse' is 'a.sqlite'; expected a list"),
+    ({"params": [1]}, "option 'params' is [1]; expected a table or null"),
+    ({"look": "no"}, "option 'look' is 'no'; expected true or false"),
+])
+def test_a_value_of_another_kind_is_told_before_the_call(options, told):
+    name = f"{__name__}:typed"
+    with pytest.raises(KitError) as error:
+        registry.check("thing", {}, name, options)
+    assert str(error.value) == f"thing {name!r}: {told}"
+    right = {"n": 3, "usd": 2, "path": Path("a"), "reuse": ("a",), "params": {"a": 1}, "look": False}
+    assert registry.build("thing", {}, name, right) == 3 and registry.build("thing", {}, name, {}) == 1
+    assert registry.build("thing", {}, name, {"usd": None, "reuse": [], "any": "x", "path": "b"}) == 1
+
+
+def typed(n: int = 1, usd: float | None = None, path: str | Path = "", reuse: Sequence[str] = (),
+          params: Mapping[str, int] | None = None, look: bool = True, any: Any = None) -> int:
+    return n
+
+
+def test_types_for_a_type_checker_only_are_not_looked_at():
+    def make(n: "nowhere.Thing", m: "int" = 1):  # noqa: F821
+        return n, m
+
+    globals()["late"] = make
+    assert registry.build("thing", {}, f"{__name__}:late", {"n": 1, "m": "x"}) == (1, "x")
+
+
+def test_a_teachers_options_of_another_kind_are_told(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    for option, value in (("concurrency", "64"), ("budget_usd", "x"), ("requests_per_minute", "a"),
+                          ("params", [1]), ("reuse", "x.sqlite"), ("base_url", 5)):
+        with pytest.raises(KitError, match=f"teacher 'openai': option '{option}' is .*; expected"):
+            teachers.load("openai", **{"model": "gpt-4o", option: value})
 
 
 @pytest.mark.parametrize("kind, table", [

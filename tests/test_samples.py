@@ -6,7 +6,7 @@ from dataengine_utils.artifacts import JUDGE_LEDGER_FILE, LEDGER_FILE, create_ru
 from dataengine_utils.contamination import Guard, guard_of_run
 from dataengine_utils.generation import generate, requests_of
 from dataengine_utils.question_types import QUESTION_TYPES
-from dataengine_utils.records import BadCase, Draft, Generated, Query, from_json, to_json
+from dataengine_utils.records import LETTERS, BadCase, Draft, Generated, Query, from_json, to_json
 from dataengine_utils.verification import BLIND
 
 SOURCE = images.load("picturebook")
@@ -60,13 +60,23 @@ def test_a_wording_with_one_answer_needs_no_picture():
     assert all(record.accepted for record in judged[12:])
 
 
+def by_option(one, options=None):
+    """The verdicts by the options' texts, of the checks and of the second teacher."""
+    options = options or one.draft.options
+    said = (one.verdicts, one.verdicts.get("second_teacher", {}))
+    return [{options[LETTERS.index(letter)]: verdict for letter, verdict in found.get("options", {}).items()}
+            for found in said]
+
+
 def test_samples_know_where_they_come_from():
     records = [replace(record, request="key", usd=0.25, shown={"shown": {"objects": 3}}) for record in made()]
     kept = samples.make_samples(records, SOURCE, 0, QUERIES)
     assert kept and all(one.bad_cases == ("question-7",) for one in kept)
     assert {(one.request, one.usd) for one in kept} == {("key", 0.25)}
     by_query = {record.query_id: record for record in records}
-    assert all(one.verdicts == by_query[one.query_id].verdicts != {} for one in kept)
+    assert all(by_option(one, one.options) == by_option(by_query[one.query_id]) for one in kept)
+    assert any(one.verdicts != by_query[one.query_id].verdicts for one in kept), "options change places"
+    assert not [one for one in kept if one.verdicts["options"][one.choice_answer] == "contradicted"]
     assert [from_json(type(one), to_json(one)) for one in kept] == kept
 
 

@@ -116,7 +116,7 @@ def test_no_kernel_outlives_a_killed_loop(tmp_path):
     wait_for(lambda: told.exists() and told.read_text().endswith("\n"), 120)
     os.kill(loop.pid, signal.SIGKILL)
     loop.wait()
-    wait_for(lambda: warm.ForkedKernel(int(told.read_text())).poll() is not None, 10)
+    wait_for(lambda: warm.ForkedKernel(int(told.read_text())).poll() is not None, 60)
 
 
 def wait_for(condition, seconds):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import benchmarks, images
 from ..artifacts import HASHES_FILE
+from ..commands import exit_code
 from ..errors import KitError
 from ..exports import TrainingItem, read_items
 from . import REASONS, Guard, Hit, hits
@@ -22,20 +23,13 @@ def hits_text(found: Sequence[tuple[TrainingItem, Hit]], n_items: int) -> str:
     """The table that the command prints: the hits by reason, and the first of them."""
     ids = {item.id for item, _ in found}
     counts = Counter(hit.reason for _, hit in found)
-    lines = [f"{n_items:,} questions checked; {len(found):,}, in {len(ids):,} entries, meet a benchmark"]
+    lines = [f"{n_items:,} questions and pictures checked; {len(found):,}, in {len(ids):,} entries, meet a "
+             "benchmark"]  # fmt: skip
     lines += [f"  {reason:<40}{counts[reason]:>10,}" for reason in REASONS]
     lines += [
         f"{item.id}: {hit.reason} ({hit.met}): {item.instruction[:70]!r}" for item, hit in found[:_SHOWN]
     ]
     return "\n".join(lines + [f"... and {len(found) - _SHOWN:,} more"] * (len(found) > _SHOWN))
-
-
-def check_file(
-    path: Path, guard: Guard, root: Path | None = None
-) -> tuple[list[tuple[TrainingItem, Hit]], int]:
-    """The questions of a training file that meet a benchmark, and how many were looked up."""
-    items = list(read_items(path))
-    return list(hits(items, guard, root)), len(items)
 
 
 def _guard(options: argparse.Namespace) -> Guard:
@@ -72,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images", type=Path, metavar="FOLDER", help="where the file's pictures are (its folder)"
     )
     parser.add_argument(
-        "--visual-genome", metavar="FOLDER", help="its image_data.json tells which are COCO's"
+        "--visual-genome", metavar="FOLDER", help="its files; image_data.json tells which are COCO's"
     )
     parser.add_argument(
         "--cache", type=Path, help=f"keeps the pictures' hashes ({HASHES_FILE} beside the file)"
@@ -86,13 +80,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code: 0 clean, 1 hits or an error."""
     options = _parser().parse_args(arguments)
-    try:
-        guard = _guard(options)
-        found, n_items = check_file(options.file, guard, options.images or options.file.parent)
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{guard}\n{hits_text(found, n_items)}")
+    return exit_code(lambda: _check(options))
+
+
+def _check(options: argparse.Namespace) -> int:
+    items = list(read_items(options.file))  # before the benchmarks' pictures are hashed, which may take long
+    guard = _guard(options)
+    found = list(hits(items, guard, options.images or options.file.parent))
+    print(f"{guard}\n{hits_text(found, len(items))}")
     return 1 if found else 0
 
 

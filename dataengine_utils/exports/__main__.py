@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import images
 from ..artifacts import RUN_FILE, open_run
+from ..commands import exit_code
 from ..errors import KitError
 from ..instruction_data import FORMS
 from ..models.families import FAMILIES
@@ -63,26 +64,25 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        samples, root = samples_of(options.source)
-        forms = [form.strip() for form in options.forms.split(",") if form.strip()]
-        n = export(
-            samples,
-            options.format,
-            options.out,
-            forms=forms,
-            family=options.family,
-            root=options.root or root,
-            pictures=options.pictures,
-            seed=options.seed,
-        )
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _export(options))
+
+
+def _export(options: argparse.Namespace) -> None:
+    samples, root = samples_of(options.source)
+    forms = [form.strip() for form in options.forms.split(",") if form.strip()]
+    n = export(
+        samples,
+        options.format,
+        options.out,
+        forms=forms,
+        family=options.family,
+        root=options.root or root,
+        pictures=options.pictures,
+        seed=options.seed,
+    )
     print(
         f"{n:,} entries of {len(samples):,} samples in {options.out} (for {FORMATS[options.format].reader})"
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -26,7 +26,11 @@ _ASKING = ("human", "user")
 
 @dataclass(frozen=True)
 class TrainingItem:
-    """One question of a training file; `id` is its entry's, or its place in the file."""
+    """One question of a training file; `id` is its entry's, or its place in the file.
+
+    A picture that no question of its entry is told with (a second one, or one without words) is an item too,
+    with an empty `instruction`.
+    """
 
     id: str
     image_id: str
@@ -36,7 +40,9 @@ class TrainingItem:
 
 
 def read_items(path: Path) -> Iterator[TrainingItem]:
-    """All questions of a training file; an entry in no known form raises `KitError` with its place."""
+    """All questions and pictures of a training file; an entry in no known form raises `KitError` with its
+    place.
+    """
     for where, entry in _entries(path):
         yield from _items(entry, where)
 
@@ -63,24 +69,25 @@ def _items(entry: Any, where: str) -> Iterator[TrainingItem]:
     )
     if turns is None:
         raise KitError(f"{where}: {json.dumps(entry)[:80]} is in no known form; expected {EXPECTED}")
-    image = _image(entry, where)
+    image, *others = _images(entry, where) or [""]
     name = str(entry.get("id") or where)
-    for turn in turns:
-        text = _asked(turn, where)
-        if text:
-            question, options = parse_question(text)
-            yield TrainingItem(name, PurePosixPath(image).stem, image, question, options)
+    asked = [text for turn in turns if (text := _asked(turn, where))]
+    for text in asked or [""]:
+        question, options = parse_question(text)
+        yield TrainingItem(name, PurePosixPath(image).stem, image, question, options)
+    for other in others:
+        yield TrainingItem(name, PurePosixPath(other).stem, other, "", ())
 
 
-def _image(entry: dict[str, Any], where: str) -> str:
-    """The first picture's path; "" for an entry without one."""
-    found = entry.get("image") or entry.get("images") or ""
-    first = found[0] if isinstance(found, list) else found
-    if isinstance(first, dict):
-        first = first.get("path") or ""
-    if not isinstance(first, str):
-        raise KitError(f"{where}: the picture is {first!r:.60}; expected a path")
-    return first
+def _images(entry: dict[str, Any], where: str) -> list[str]:
+    """The paths of an entry's pictures, in their order; "" for one that is not told by a path."""
+    found = entry.get("image") or entry.get("images") or []
+    paths = [(one.get("path") or "") if isinstance(one, dict) else one
+             for one in (found if isinstance(found, list) else [found])]  # fmt: skip
+    for path in paths:
+        if not isinstance(path, str):
+            raise KitError(f"{where}: the picture is {path!r:.60}; expected a path")
+    return paths
 
 
 def _asked(turn: Any, where: str) -> str:
@@ -93,6 +100,8 @@ def _asked(turn: Any, where: str) -> str:
     text = turn.get(_TURN[who]) or ""
     if isinstance(text, list):  # TRL's parts: {"type": "text", "text": ...}
         text = " ".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
+    if not isinstance(text, str):
+        raise KitError(f"{where}: the user's turn says {text!r:.60}; expected a text, or a list of parts")
     return text
 
 

@@ -37,6 +37,8 @@ def turns_of(samples: Sequence[Sample], forms: Sequence[str], family: str, seed:
 
     A text that holds the picture's own sign cannot be exported and raises `KitError`.
     """
+    if not forms:
+        raise KitError(f"no training form is named; choose at least one of {', '.join(FORMS)}")
     for form in forms:
         if form not in FORMS:
             raise unknown_name("training form", form, list(FORMS))

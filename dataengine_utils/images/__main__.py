@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import KitError
+from ..commands import exit_code
 from ..files import document
 from ..records import to_json
 from . import SOURCES, load, texts
@@ -80,13 +80,13 @@ def _on_disk(source: str, options: dict[str, Any]) -> dict[str, Any]:
     return {"index": str(index_of(**{k: v for k, v in options.items() if k != "index"})), **options}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the command line says; without a command it prints the help."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code; without a command it prints the help."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.command is None:
         parser.print_help()
-        return
+        return 0
     named = {"path": given.data, "index": given.index, "split": given.split, "annotations": given.annotations}
     options = {name: value for name, value in named.items() if value}
     works = {
@@ -95,10 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "texts": lambda: read_texts(given.source, options, given.provider, given.images),
         "embed": lambda: embed(given.source, options, given),
     }
-    try:
-        print(works[given.command]())
-    except KitError as error:
-        sys.exit(f"error: {error}")
+    return exit_code(lambda: print(works[given.command]()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,4 +139,4 @@ def _command(commands: Any, name: str, what: str, sources: Sequence[str]) -> Any
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -157,6 +157,9 @@ def make_current(recipe: Recipe, path: Path) -> None:
     What was kept of OCR stays. Raises `KitError` for annotations that cannot be read, for a place that cannot
     be written to, and rather than overwrite a file that is not an index of this source.
     """
+    if not recipe.folder.is_dir():
+        raise KitError(f"no folder {str(recipe.folder)!r} with the files of {recipe.source}; give the folder "
+                       "that they are in (--data DIR, the image source's option path)")  # fmt: skip
     if _is_current(recipe, path):
         return
     _check_place(recipe, path)

@@ -21,7 +21,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import KitError
-from ..files import append_lines, document, make_folder, part_of, read_lines, read_part, write_whole
+from ..files import (
+    append_lines,
+    append_whole,
+    document,
+    make_folder,
+    part_of,
+    read_lines,
+    read_part,
+    write_whole,
+)
 from . import ImageSource, open_image
 from .building import locked
 from .encoding import TYPE, Encoded, Encoder, Work
@@ -203,12 +212,11 @@ def _fill(store: Path, n_rows: int, batches: Iterator[Encoded], block: int) -> N
     """Append batches to a store: first the vectors of a block, then the line that counts them."""
     if (store / BLOCKS).exists():
         os.replace(store / BLOCKS, part_of(store / BLOCKS))
-    with open(store / VECTORS, "ab") as file, append_lines(store / BLOCKS, dict) as write:
+    with open(store / VECTORS, "ab", buffering=0) as file, append_lines(store / BLOCKS, dict) as write:
         for ids, unreadable, vectors in _blocks(batches, block):
             with _telling(store):
                 file.truncate(n_rows * vectors.shape[1] * TYPE.itemsize)
-                file.write(vectors.tobytes())
-                file.flush()
+                append_whole(file, vectors.tobytes())
                 os.fsync(file.fileno())
                 write({"ids": ids, "unreadable": unreadable})
             n_rows += len(ids)

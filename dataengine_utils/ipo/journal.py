@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from .. import files
@@ -22,10 +23,11 @@ class Journal:
     @contextmanager
     def locked(self) -> Iterator[tuple[list[Act], Callable[[Act], None]]]:
         """The acts that others have written since the last time, and the way to write one, while no other
-        can. What a killed kernel left of a line is cut off first.
+        can. What a killed kernel left of a line is cut off first. On a full disk `KitError`: an act is in the
+        file or has not been.
         """
         files.make_folder(self.path.parent)
-        with open(self.path, "a+b") as file:
+        with self._opened() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(self._read)
             new = _whole(file.read())
@@ -35,12 +37,25 @@ class Journal:
 
             def write(act: Act) -> None:
                 line = files.lines_text([act], Act).encode("utf-8", "surrogatepass")  # as json reads it
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+                try:
+                    files.append_whole(file, line)
+                    os.fsync(file.fileno())
+                except OSError as error:
+                    file.truncate(self._read)
+                    raise self._unwritable(error) from error
                 self._read += len(line)
 
             yield acts, write
+
+    def _opened(self) -> FileIO:
+        try:
+            return open(self.path, "a+b", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> KitError:
+        return KitError(f"cannot write {str(self.path)!r} ({error.strerror}); free the disk or check the "
+                        "file's rights, then do it again: what was done before is kept")
 
 
 def read_acts(path: Path) -> list[Act]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import KitError
+from ..commands import exit_code
 from .near import OUTPUTS, find_run
 from .telling import lineage_text
 from .tracing import Tracer
@@ -23,13 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place.add_argument("folder", nargs="?", type=Path, metavar="RUN", help=where)
     place.add_argument("--run", type=Path, metavar="RUN", help="the same")
     given = parser.parse_args(arguments)
-    try:
-        run = find_run(given.sample_id, given.folder or given.run)
-        print(lineage_text(Tracer(run)(given.sample_id)))
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _tell(given))
+
+
+def _tell(given: argparse.Namespace) -> None:
+    run = find_run(given.sample_id, given.folder or given.run)
+    print(lineage_text(Tracer(run)(given.sample_id)))
 
 
 if __name__ == "__main__":

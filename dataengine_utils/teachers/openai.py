@@ -108,9 +108,11 @@ class OpenAITeacher:
         need_key()
         for name, value in (("concurrency", concurrency), ("attempts", attempts), ("max_tokens", max_tokens),
                             ("image_side", image_side), ("batch_requests", batch_requests),
-                            ("batch_bytes", batch_bytes)):
+                            ("batch_bytes", batch_bytes), ("max_fact_tokens", max_fact_tokens)):
             if value < 1:
                 raise KitError(f"{name} is {value!r}: expected at least 1")
+        if not timeout_s > 0:
+            raise KitError(f"timeout_s is {timeout_s!r}: expected seconds over 0")
         for name, given, known in (("way", way, WAYS), ("response_format", response_format, FORMATS)):
             if given not in known:
                 raise unknown_name(name, given, known)
@@ -197,8 +199,14 @@ class OpenAITeacher:
             thread.submit(asyncio.run, run.run()).result()
         for outcome in outcomes.values():
             if outcome.kind not in ("", "empty"):
-                raise KitError(f"the teacher gave no reply ({outcome.error}); {GO_ON}")
+                raise KitError(f"the teacher gave no reply ({outcome.error}){self._hint(outcome)}; {GO_ON}")
         return [outcomes[prompt].text for prompt in prompts]
+
+    def _hint(self, outcome: Outcome) -> str:
+        """What to look at where no request reached a server."""
+        address = self._settings.base_url or "the model's own address"
+        said = f": {address} cannot be reached; check base_url (teacher_options) and the network"
+        return said if outcome.kind == "connection" else ""
 
     def estimate(self, requests: Sequence[Request]) -> float:
         """The most (USD) that the replies to these requests can cost, without those that the ledger has.
