@@ -19,6 +19,7 @@ from .records import (
     Act,
     BadCase,
     Cluster,
+    Decided,
     Decision,
     Generated,
     Prediction,
@@ -65,6 +66,8 @@ ARTIFACTS: dict[str, Artifact] = {
     "samples": Artifact("samples.json", Sample, "list", "05_generate"),
     "train_log": Artifact("train_log.jsonl", dict, "lines", "06_train"),
     "adapter": Artifact("adapter", Path, "folder", "06_train"),
+    "predictions_candidate": Artifact("predictions_candidate.jsonl", Prediction, "lines", "06_train"),
+    "gate": Artifact("gate.json", Decided, "object", "06_train"),
 }
 
 _TEXT: dict[str, Callable[[Any, type], str]] = {

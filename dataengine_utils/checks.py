@@ -56,6 +56,7 @@ def check_names(profile: Profile) -> None:
     """Benchmark, image source, teacher, student and strategies are known, and their options are right."""
     from . import benchmarks, images, models, teachers
     from .allocation import STRATEGIES
+    from .gate import FALLBACKS
     from .image_choice import IMAGE_CHOICES
     from .instruction_data import FORMS
     from .ipo import check_policy
@@ -79,6 +80,8 @@ def check_names(profile: Profile) -> None:
         _check_known("strategy", [profile.strategy], STRATEGIES)
     vectorizer(profile.similarity)
     registry.resolve("image choice", IMAGE_CHOICES, profile.image_choice)
+    for name in profile.fallbacks:
+        registry.resolve("fallback", FALLBACKS, name)
     check_policy(profile)
     tracker_names(profile.report_to)
     _check_known("training form", profile.forms, FORMS)

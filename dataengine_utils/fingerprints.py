@@ -18,10 +18,11 @@ from .stages import Step
 PACKAGE = Path(__file__).resolve().parent
 # What only shows, orders the work, or built the shipped student once: changing it changes no artifact.
 _VIEWS = {
-    "ablation", "benchmarks/__main__", "checks", "commands", "contamination/__main__", "execution", "exports",
-    "fingerprints", "grids", "images/__main__", "ipo/__main__", "kernel", "launching", "lineage", "live",
-    "loop", "picturebook/build", "picturebook/study", "planner", "plots", "report", "stages", "status",
-    "tables", "trackers", "warm", "widgets",
+    "ablation", "benchmarks/__main__", "checks", "commands", "contamination/__main__", "execution",
+    "exports", "fingerprints", "gate/__main__", "gate/same_students", "grids", "images/__main__",
+    "ipo/__main__", "kernel", "launching", "lineage", "live", "loop", "picturebook/build",
+    "picturebook/study", "planner", "plots", "report", "stages", "status", "tables", "trackers", "warm",
+    "widgets",
 }
 _TABLES = (".json", ".jsonl", ".tsv", ".csv", ".xlsx", ".txt")
 _SMALL = 16 * 2**20  # bytes: of a data file over this, name, size and time are its mark, not the content

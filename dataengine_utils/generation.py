@@ -38,7 +38,7 @@ def generate(queries: Sequence[Query], source: ImageSource, teacher: Teacher, te
     records = {record.query_id: record for record in still_valid(done, queries, template)}
     judge = _Judge(teacher.name, Seen(earlier), guard, records.values())
     requests = requests_of([query for query in queries if query.id not in records], source, template)
-    bar = _Bar(len(queries), list(records.values()), teacher, show)
+    bar = ReplyBar(len(queries), list(records.values()), teacher, show)
     with bar, closing(_without_outage(_ask(requests, teacher), teacher.name)) as replies:
         for request, reply in replies:
             record = judge(request, reply)
@@ -97,7 +97,7 @@ class _Judge:
         return met or ("" if self._seen.add(image_id, draft) else "duplicate")
 
 
-class _Bar:
+class ReplyBar:
     """One bar over all queries: how fast replies come, how many are accepted, and what they cost."""
 
     def __init__(self, n: int, done: Sequence[Generated], teacher: Teacher, show: bool):
@@ -106,7 +106,7 @@ class _Bar:
         self._bar = tqdm(total=n, initial=len(done), unit="query", disable=not show, file=LiveLine(),
                          ncols=110, mininterval=0.5)
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> "ReplyBar":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,6 +114,7 @@ class _Bar:
         self._bar.close()
 
     def count(self, record: Generated) -> None:
+        """One reply more."""
         self._n, self._n_accepted = self._n + 1, self._n_accepted + record.accepted
         if self._bar.update():  # true when the bar was drawn anew
             self._tell()

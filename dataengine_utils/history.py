@@ -8,6 +8,7 @@ from .allocation import Round
 from .artifacts import Run
 from .benchmarks.scoring import Judge, judged, tally
 from .records import Prediction, Question
+from .standing import is_kept, new_rounds
 from .weakness import Change, changes
 
 
@@ -41,12 +42,18 @@ def earlier_changes(predictions: dict[str, list[Prediction]]) -> dict[str, dict[
 
 
 def earlier_rounds(run: Run, predictions: dict[str, list[Prediction]]) -> dict[str, list[Round]]:
-    """What every round between two of these evaluations did for each type, oldest first."""
+    """What every round between two of these evaluations did for each type, oldest first.
+
+    Where the gate kept the student, nothing was measured: there is no round, and its samples count in the
+    next one that was promoted, if that was trained on them too.
+    """
     rounds: dict[str, list[Round]] = defaultdict(list)
     scores = [tally(given)["types"] for given in predictions.values()]
     for number, (before, after) in enumerate(pairwise(scores)):
-        iteration = run.iteration(number)
-        samples = iteration.load("samples") if iteration.has("samples") else []
+        if is_kept(run, number):
+            continue
+        made = [run.iteration(n) for n in new_rounds(run, number, number + 1)]
+        samples = [sample for one in made if one.has("samples") for sample in one.load("samples")]
         n_samples = Counter(sample.question_type for sample in samples)
         for name, row in before.items():
             rounds[name].append(Round(n_samples[name], row["accuracy"], after[name]["accuracy"], row["n"]))

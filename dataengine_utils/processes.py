@@ -24,7 +24,7 @@ from tqdm import tqdm
 from . import PROJECT, files, kernel, models
 from .errors import KitError
 from .launching import command
-from .models import Choice, OpenImage
+from .models import Choice, OpenImage, seeded
 from .records import Question
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class ParallelStudent:
         *,
         batch_size: int,
         max_new_tokens: int = 64,
+        seed: int | None = None,
     ) -> list[str]:
-        """Answer each question by greedy text; order kept."""
-        return self._ask(
-            "answer", questions, open_image, batch_size=batch_size, max_new_tokens=max_new_tokens
-        )
+        """Answer each question by greedy text, or with a `seed` by text drawn by chance; order kept."""
+        options = {"batch_size": batch_size, "max_new_tokens": max_new_tokens}
+        return self._ask("answer", questions, open_image, **options, **seeded(seed))
 
     def _ask(
         self, how: str, questions: Sequence[Question], open_image: OpenImage, **options: Any

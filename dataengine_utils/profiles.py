@@ -48,6 +48,11 @@ class Profile:
     in_context: int = 10  # bad cases shown to the teacher with each query
     similarity: str = "tfidf"  # how alike two bad cases are: a name of similarity.SIMILARITIES
     similarity_threshold: float = 0.9  # bad cases more alike than this are one
+    # the filter by difficulty: kept is what the student gets right in a share of its tries, low to high
+    difficulty_asks: int = 0  # times the student is asked each generated question; 0: no filter by difficulty
+    difficulty_low: float = 0.25
+    difficulty_high: float = 0.75
+    over_generate: float = 3.0  # queries drawn for each sample wanted, where difficulty filters
     # the generation prompt
     prompt_policy: str = "keep"  # who improves it when nobody clicks: keep, rules, critic or replay:FILE
     probe_queries: int = 60  # queries that each template is tried on
@@ -81,10 +86,19 @@ class Profile:
     start_from: Literal["base", "last"] = "base"  # the base on all rounds' data (paper), or the last adapter
     replay: str = "data/llava_v1_5_mix665k.json"  # original instruction data mixed in
     replay_samples: int = 665_000  # 0 for none
+    train_on: Literal["all", "this"] = "all"  # samples of all rounds so far, or only of this one
+    # the gate: whether the trained student takes the place of the one before (see `gate`)
+    gate: Literal["off", "no_fall", "rise"] = "rise"
+    gate_level: float = 0.05  # of its tests
+    fallbacks: tuple[str, ...] = ("more_replay", "lower_rate", "without_type")  # tried in this order
+    fallback_budget: int = 0  # most trainings more in an iteration
     # evaluation
     answer_mode: Literal["letter", "text", "generate"] = "generate"
     eval_batch_size: int = 16
     max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _check_band(self.difficulty_asks, self.difficulty_low, self.difficulty_high)
 
 
 PROFILES: dict[str, dict[str, Any]] = {
@@ -105,7 +119,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "forms": ("short",), "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.0,
         "learning_rate": 1.5e-3, "projector_learning_rate": 1e-3, "epochs": 3.0, "train_batch_size": 32,
         "gradient_checkpointing": False, "dataloader_workers": 0,
-        "replay": "picturebook", "replay_samples": 10_000, "answer_mode": "text", "eval_batch_size": 64,
+        "replay": "picturebook", "replay_samples": 10_000, "fallback_budget": 2,
+        "answer_mode": "text", "eval_batch_size": 64,
     },
 }
 
@@ -119,10 +134,13 @@ _AT_LEAST = {
     "weight_decay": 0, "train_batch_size": 1, "gradient_accumulation": 1, "replay_samples": 0,
     "eval_batch_size": 1, "max_new_tokens": 1, "seed": 0, "num_processes": 1, "dataloader_workers": 0,
     "feature_cache_gib": 0, "checkpoint_minutes": 0, "budget_usd": 0, "judge_budget_usd": 0,
+    "gate_level": 0, "fallback_budget": 0, "difficulty_asks": 0, "difficulty_low": 0, "difficulty_high": 0,
+    "over_generate": 1,
 }
-_ABOVE_ZERO = {"epochs"}
+_ABOVE_ZERO = {"epochs", "gate_level"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1}
+_AT_MOST = {"similarity_threshold": 1, "lora_dropout": 1, "warmup_ratio": 1, "gate_level": 0.5,
+            "difficulty_low": 1, "difficulty_high": 1}
 # The field that names a class -> the field with that class's options: another class has other options.
 _OPTIONS_OF = {
     "benchmark": "benchmark_options", "image_source": "image_options", "teacher": "teacher_options",
@@ -230,6 +248,8 @@ def _convert(field: str, value: Any) -> Any:
     kind = FIELDS[field]
     if isinstance(value, str) and kind is not str and get_origin(kind) is not Literal:
         value = _from_text(kind, value)
+    if value is False and "off" in get_args(kind):
+        value = "off"  # YAML reads a bare off as false
     if isinstance(value, list) and get_origin(kind) is tuple:
         value = tuple(value)
     if not _fits(kind, value):
@@ -241,6 +261,17 @@ def _convert(field: str, value: Any) -> Any:
     if field in _ABOVE_ZERO and not value > 0:
         raise KitError(f"profile field {field}: expected a number above 0, got {value!r}; {_SHOW}")
     return float(value) if kind is float else value
+
+
+def _check_band(asks: int, low: float, high: float) -> None:
+    """Raise `KitError` where the filter by difficulty could keep nothing, whatever the student replies."""
+    if low > high:
+        raise KitError(f"profile field difficulty_low: expected at most difficulty_high, {high:g}, got "
+                       f"{low:g}; {_SHOW}")
+    if asks > 0 and not any(low <= right / asks <= high for right in range(asks + 1)):
+        raise KitError(f"profile field difficulty_asks: with {asks} tries no share right lies from "
+                       f"difficulty_low {low:g} to difficulty_high {high:g}; ask more often, or widen the "
+                       f"band; {_SHOW}")
 
 
 def _option_value(value: Any) -> Any:

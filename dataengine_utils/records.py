@@ -325,6 +325,46 @@ class Cluster:
     question_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One training that the gate looked at (see `gate`): what it changed, and how the sealed score changed.
+
+    `changed` are the settings that differ from the first attempt's, `examples` how many it was trained on.
+    `difference`, its 95 % interval and `p` (two-sided) are of the share of right answers (-1..1) against the
+    student before; None where the gate is off. `fell` are the question types that fell by more than chance.
+    """
+
+    name: str
+    changed: dict[str, Any]
+    examples: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    fell: tuple[str, ...]
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the gate did at the end of an iteration (see `gate`).
+
+    `level` is that of the tests for a type that fell, `rise_level` that of the one for the rise of all
+    questions, in each attempt. `promoted` names the attempt that passed, "" for none. `standing` is the
+    number of the iteration whose adapter the student wears from here on, None for the base without one;
+    `digest` is that adapter's hash, "" for none.
+    """
+
+    mode: Literal["off", "no_fall", "rise"]
+    level: float
+    rise_level: float
+    attempts: tuple[Attempt, ...]
+    promoted: str
+    standing: int | None
+    digest: str
+
+
 Record = TypeVar("Record")
 
 

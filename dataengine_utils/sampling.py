@@ -89,7 +89,7 @@ def _check(table: Sequence[TypeWeakness], budget: int, in_context: int, n_images
     if n_images < budget:
         raise KitError(
             f"{budget} queries need {budget} unused images, the image source has {n_images}; "
-            "lower the budget (--set budget=N) or give more images"
+            "lower budget or over_generate (--set budget=N) or give more images"
         )
 
 

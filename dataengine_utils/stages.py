@@ -37,13 +37,18 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("01_evaluate", (Input("adapter", "previous"),)),
+    Stage("01_evaluate", (Input("adapter", "previous"), Input("gate", "previous"),
+                          Input("predictions_candidate", "previous"),
+                          Input("predictions_diagnose", "previous"),
+                          Input("predictions_sealed", "previous"))),
     Stage("02_weakness", (Input("predictions_diagnose", "so far"), Input("samples", "earlier"))),
     Stage("03_sampling", (Input("weakness"), Input("bad_cases"), Input("queries", "earlier"))),
     Stage("04_prompt_optimization", (Input("queries"), Input("weakness"), Input("template", "previous"),
                                      Input("templates", "previous"))),
-    Stage("05_generate", (Input("queries"), Input("template"), Input("samples", "earlier"))),
-    Stage("06_train", (Input("samples", "so far"), Input("adapter", "previous"))),
+    Stage("05_generate", (Input("queries"), Input("template"), Input("samples", "earlier"),
+                          Input("weakness"), Input("adapter", "previous"), Input("gate", "previous"))),
+    Stage("06_train", (Input("samples", "so far"), Input("predictions_sealed"), Input("adapter", "previous"),
+                       Input("gate", "previous"))),
 )
 PARAMETERS = ("RUN_DIR", "ITERATION", "PROFILE")
 

@@ -6,8 +6,10 @@ from .artifacts import Run
 from .benchmarks.splits import remark, split_name
 from .fingerprints import why_not_done
 from .stages import Step
+from .standing import is_kept
 
 SPLIT = "sealed"
+KEPT = "* the gate did not promote what was trained: the student, and its scores, are those before"
 
 
 def steps_table(run: Run, steps: list[Step], notebooks: Path) -> str:
@@ -26,7 +28,7 @@ def progress_table(run: Run, planned: int | None = None) -> str:
     if not measured:
         return "nothing is measured yet"
     scores = [iteration.load("metrics")[SPLIT] for iteration in measured]
-    titles = ["base" if iteration.number == 0 else f"after {iteration.number}" for iteration in measured]
+    titles = [_title(run, iteration.number) for iteration in measured]
     rows = [_row(name, [score["types"].get(name, {}).get("accuracy") for score in scores])
             for name in scores[0]["types"]]
     overall = _row("all questions", [score["overall"]["accuracy"] for score in scores])
@@ -35,8 +37,13 @@ def progress_table(run: Run, planned: int | None = None) -> str:
     width = max(width, len(head[0]))
     lines = [_line(row, width) for row in [head, *rows, overall]]
     rule = "-" * len(lines[0])
-    note = remark(scores[0])
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *([note] if note else [])])
+    notes = [remark(scores[0]), KEPT if any(title.endswith("*") for title in titles) else ""]
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *filter(None, notes)])
+
+
+def _title(run: Run, number: int) -> str:
+    kept = number > 0 and is_kept(run, number - 1)
+    return "base" if number == 0 else f"after {number}{'*' if kept else ''}"
 
 
 def _row(name: str, accuracies: list[float | None]) -> list[str]:

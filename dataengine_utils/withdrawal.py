@@ -14,11 +14,13 @@ from pathlib import Path
 
 from . import files
 from .artifacts import ARTIFACTS, Run, open_run
+from .commands import exit_code
 from .contamination import Seen
 from .errors import KitError
 from .fingerprints import Marks
 from .records import Sample
 from .stages import STAGES, Stage, Step
+from .standing import rounds_learned
 
 FILE = "withdrawn.json"
 _SHOWN = 10
@@ -50,8 +52,8 @@ class Withdrawal:
     """What a withdrawal means for a run.
 
     `withdrawn` is all that is out by then. `samples` are the ids that go, by iteration: samples that repeat
-    one of those named go with it. `adapters` are the iterations whose adapter was trained on them, which are
-    the first such iteration and all after it, for each trains on the samples of all rounds so far. `redone`
+    one of those named go with it. `adapters` are the iterations whose adapter was trained on them, itself or
+    where it began, promoted or not. `redone`
     are the files of the run, in the loop's order, that hold the samples or were made with what held them.
     `unused` are the pictures that no sample is about.
     """
@@ -94,7 +96,8 @@ def withdraw(
     return Withdrawal(
         withdrawn=withdrawn,
         samples=gone,
-        adapters=tuple(number for number, name in touched if name == "adapter"),
+        adapters=tuple(number for number, name in touched
+                       if name == "adapter" and not rounds_learned(run, number).isdisjoint(gone)),
         redone=_paths(run, touched),
         unused=tuple(name for name in named.image_ids if name not in about),
     )
@@ -191,14 +194,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=_ids, default=[], metavar="ID,...", help="sample ids")
     parser.add_argument("--apply", action="store_true", help=f"write {FILE}; without it nothing is changed")
     options = parser.parse_args(arguments)
-    try:
-        run = open_run(options.run)
-        found = withdraw(run, options.images, options.samples, apply=options.apply)
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _withdraw(options))
+
+
+def _withdraw(options: argparse.Namespace) -> None:
+    run = open_run(options.run)
+    found = withdraw(run, options.images, options.samples, apply=options.apply)
     print(withdrawal_text(run, found, applied=options.apply))
-    return 0
 
 
 if __name__ == "__main__":

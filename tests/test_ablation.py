@@ -132,7 +132,6 @@ def test_as_many_run_at_once_as_there_are_places(tmp_path, monkeypatch):
         "end = time.time() + 20\n"
         "while len(list(here.iterdir())) < 2 and time.time() < end: time.sleep(0.02)\n"
         "print(len(list(here.iterdir())), os.environ['PLACE'])\n"
-        "time.sleep(0.2); mine.unlink()\n"
     )
     (tmp_path / "here").mkdir()
     tasks = [Task(str(i), "waits", (str(tmp_path / "here"), str(i)), tmp_path / f"log{i}") for i in range(2)]
@@ -152,7 +151,7 @@ def test_a_failed_cell_ends_the_study_with_its_last_words(tmp_path):
     said = r"seed 0 failed: the toy was told to fail\n  its log: .*log\.txt"
     with pytest.raises(KitError, match=said) as told:
         run_study(study, n_jobs=2)
-    assert "give the same command again" in str(told.value) and time.monotonic() - begun < 30
+    assert "give the same command again" in str(told.value) and time.monotonic() - begun < 120
 
 
 def test_a_killed_study_leaves_no_cells_behind_and_goes_on(tmp_path):
@@ -185,7 +184,7 @@ def _rounds(study):
     return [one[-1]["round"] for one in steps if one and one[-1]["step"] == "train"]
 
 
-def _wait_for(happened, seconds=30):
+def _wait_for(happened, seconds=120):
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it never came to that"

@@ -67,7 +67,7 @@ def test_no_image_serves_twice_and_the_seed_decides(choose, seed, n_used, rare):
 @pytest.mark.parametrize("choose", CHOICES.values(), ids=CHOICES)
 def test_the_last_images_are_given_and_then_no_more(choose):
     assert {query.image_id for query in draw(choose, budget=600)} == set(IMAGES)
-    with pytest.raises(KitError, match="has 599; lower the budget"):
+    with pytest.raises(KitError, match="has 599; lower budget or over_generate"):
         draw(choose, budget=600, used={"5"})
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataengine_utils.artifacts import LEDGER_FILE
 from dataengine_utils.errors import KitError
-from dataengine_utils.lineage import Tracer, find_run, find_sample, gains, trained_rounds
+from dataengine_utils.lineage import Tracer, find_run, find_sample, gains
 from dataengine_utils.lineage.__main__ import main
 from dataengine_utils.lineage.telling import lineage_text
 from dataengine_utils.teachers.ledger import Ledger
@@ -89,7 +89,6 @@ def test_trainings_are_those_that_had_the_sample(free):
     assert [one.samples for one in first.trainings] == [40, 80]
     kind = first.sample.question_type
     assert first.trainings[0].of_type == sum(s.question_type == kind for s in tracer.samples[0])
-    assert trained_rounds(0) == [0] and trained_rounds(2) == [0, 1, 2]
 
 
 def test_the_effect_is_the_change_on_sealed_questions(free):

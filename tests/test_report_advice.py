@@ -13,6 +13,7 @@ from dataengine_utils.records import Cluster, Generated, Prediction, Sample
 from dataengine_utils.report.advice import MOST, RULES, WORTH_SEEING, advise, questions_needed, section
 from dataengine_utils.report.story import Story
 from dataengine_utils.stats import detectable_change
+from dataengine_utils.verification import EASY, HARD
 from dataengine_utils.weakness import type_table
 from tests.toy_run import DRAFT
 
@@ -113,6 +114,13 @@ def test_low_acceptance_names_the_reason_that_cost_most(tmp_path, n_rejected, is
     if found:
         assert "Reading" in found[0].title and found[0].title.endswith("mostly because: not true")
         assert "8 of 11 rejects" in found[0].grounds
+
+
+@pytest.mark.parametrize("reason", [EASY, HARD])
+def test_what_difficulty_filtered_is_no_fault_of_the_prompt(tmp_path, reason):
+    run = run_of(tmp_path, {"Counting": 200, "Reading": 200})
+    run.iteration(0).save("generated", [reply(i, "Reading", reason if i < 20 else "") for i in range(40)])
+    assert not any("accepted" in title for title in titles(run))
 
 
 def test_few_replies_say_nothing_about_acceptance(tmp_path):

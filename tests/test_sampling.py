@@ -105,7 +105,7 @@ def test_ids_are_content_and_the_same_in_every_process():
 
 def test_too_few_images_and_nothing_to_draw_say_what_to_do():
     with pytest.raises(
-        KitError, match="10 queries need 10 unused images, the image source has 5; lower the budget"
+        KitError, match="10 queries need 10 unused images, the image source has 5; lower budget"
     ):
         draw(budget=10, images=IMAGES[:8], used=IMAGES[:3])
     with pytest.raises(KitError, match="no question type has a weight above 0"):

@@ -59,7 +59,9 @@ def test_plan_and_turns(run):
     shown = frame(tables.plan_table(plan(run, 1)))
     assert len(shown) == len(STAGES) + 1
     assert shown["writes"][1] == "weakness.json, clusters.json, bad_cases.jsonl"
-    assert shown["reads"][5] == "samples.json (so far), adapter (previous)"
+    assert shown["reads"][5] == (
+        "samples.json (so far), predictions_sealed.jsonl, adapter (previous), gate.json (previous)"
+    )
     run.iteration(0).save("queries", [Query("a", "Text", "1", ()), Query("b", "Text", "2", ())])
     run.iteration(1).save("metrics", {})
     shown = frame(tables.turn_table(run))

@@ -71,7 +71,9 @@ work = now.part_of("adapter")
 work.mkdir(parents=True, exist_ok=True)
 (work / "weights").write_text(digest(samples))
 now.save("train_log", [{"step": 1, "loss": 0.5}])
-now.save("adapter", work)""",
+now.save("predictions_candidate", [])
+now.save("adapter", work)
+now.save("gate", Decided("off", 0.05, 0.05, (), "first", ITERATION, digest(samples)))""",
 }
 # Kills the loop once. After that the kernel may write nothing: it has to die too.
 KILL = """

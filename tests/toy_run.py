@@ -10,7 +10,17 @@ from dataengine_utils import benchmarks, images
 from dataengine_utils.artifacts import LEDGER_FILE, create_run
 from dataengine_utils.bad_cases import collect_bad_cases, deduplicate
 from dataengine_utils.clusters import find_clusters
-from dataengine_utils.records import Decision, Draft, Generated, Prediction, Sample, Template, Trial
+from dataengine_utils.records import (
+    Attempt,
+    Decided,
+    Decision,
+    Draft,
+    Generated,
+    Prediction,
+    Sample,
+    Template,
+    Trial,
+)
 from dataengine_utils.sampling import sample_queries
 from dataengine_utils.teachers.ledger import Answer, Ledger
 from dataengine_utils.weakness import type_table
@@ -129,7 +139,7 @@ def pay(ledger, query):
 
 
 def train(iteration):
-    """A training log that falls, and an adapter's folder."""
+    """A training log that falls, an adapter's folder, and a gate that let it pass."""
     rng = random.Random(iteration.number)
     log = [
         {"step": step, "loss": 2.2 * 0.98**step + 0.2 + rng.gauss(0, 0.05), "lr": 1e-3}
@@ -140,6 +150,9 @@ def train(iteration):
     folder.mkdir(parents=True)
     (folder / "weights").write_text(str(iteration.number))
     iteration.save("adapter", folder)
+    iteration.save("predictions_candidate", [])
+    passed = Attempt("first", {}, 160, 0.2, 0.1, 0.3, 1e-6, (), True, "the rise is more than chance")
+    iteration.save("gate", Decided("rise", 0.05, 0.05, (passed,), "first", iteration.number, "digest"))
 
 
 def make_run(path, *, is_paid=False, gains=GAINS):

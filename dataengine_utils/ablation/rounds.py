@@ -21,6 +21,7 @@ from ..records import BadCase, Generated, Prediction, Query, Question, Template,
 from ..samples import make_samples, reject_blind, second_opinions
 from ..sampling import sample_queries
 from ..similarity import vectorizer
+from ..standing import rounds_to_train_on
 from ..teachers.ledger import Ledger
 from ..training import train
 from ..training.recipe import Recipe
@@ -166,9 +167,12 @@ class Rounds:
         return spent
 
     def train(self, number: int) -> Facts:
-        """Train on the samples of all rounds so far and the replay, in exactly as many steps as any cell."""
+        """Train on the samples of the rounds so far and the replay, in exactly as many steps as any cell.
+
+        No gate: a cell's student is the one that its last round trained.
+        """
         profile, iteration = self.run.profile, self.run.iteration(number)
-        samples = self.run.gather("samples", range(number + 1))
+        samples = self.run.gather("samples", rounds_to_train_on(number, profile.train_on))
         examples = [
             *examples_from_samples(samples, profile.forms, profile.seed),
             *load_replay(profile.replay, profile.replay_samples, profile.seed),

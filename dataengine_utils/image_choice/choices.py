@@ -54,7 +54,8 @@ class RandomImages:
             else:
                 n_looked += 1
         if position == self._n_left:
-            raise KitError("no unused image is left; lower the budget (--set budget=N) or give more images")
+            raise KitError("no unused image is left; lower budget or over_generate (--set budget=N) or give "
+                           "more images")
         return self._remove(position)
 
     def has(self, image_id: str) -> bool:

@@ -3,7 +3,7 @@
 from .answers import LedgerAnswers, replied
 from .gaining import NOTE, Gain, Rate, gains
 from .near import find_run, find_sample
-from .tracing import Effect, Lineage, Tracer, Training, trained_rounds
+from .tracing import Effect, Lineage, Tracer, Training
 
 __all__ = [
     "Effect",
@@ -18,5 +18,4 @@ __all__ = [
     "find_sample",
     "gains",
     "replied",
-    "trained_rounds",
 ]

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from ..artifacts import Run
+from ..standing import new_rounds
 from ..weakness import Change
 from ..withdrawal import load_withdrawn
 from .answers import LedgerAnswers
@@ -29,9 +30,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class Gain:
-    """One question type (or "all") between two evaluations: `samples` new to the trainings, and its change.
+    """One question type (or "all") between two evaluations: `samples` new to the student, and its change.
 
-    `usd` is what all replies for the type have cost, rejected ones too. `split` names the questions.
+    `usd` is what all replies for the type have cost in between, rejected ones too, and those for trainings
+    that the gate did not promote. `split` names the questions.
     """
 
     question_type: str
@@ -60,15 +62,16 @@ class Gain:
 def gains(run: Run, first: int, last: int) -> list[Gain]:
     """What the rounds between the evaluations of two iterations did for each type; "all" comes last.
 
-    Empty where one of the evaluations is not there. Withdrawn samples do not count.
+    Empty where one of the evaluations is not there. Withdrawn samples do not count, nor do those that the
+    student has not learned from because the gate kept it; they do once a training with them is promoted.
     """
     found = effects(run.iteration(first), run.iteration(last))
     samples, usd, answers = Counter[str](), defaultdict[str, float](float), LedgerAnswers(run)
     kept = load_withdrawn(run)
-    for number in range(first, last) if found else ():
-        iteration = run.iteration(number)
+    for iteration in map(run.iteration, new_rounds(run, first, last) if found else ()):
         if iteration.has("samples"):
             samples.update(one.question_type for one in kept.keep(iteration.load("samples")))
+    for iteration in map(run.iteration, range(first, last) if found else ()):
         if iteration.has("generated"):
             replies = iteration.load("generated")
             answers.read([reply.request for reply in replies])

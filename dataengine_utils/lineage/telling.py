@@ -110,15 +110,18 @@ def _trainings(one: Lineage) -> list[str]:
 def _training(one: Training) -> str:
     steps = f"{one.steps:,} steps" if one.steps is not None else "not finished"
     start = "the base" if one.start_from == "base" else "the last adapter"
+    refused = "" if one.promoted else "; the gate did not promote it, so that it changed nothing"
     return (f"iteration {one.iteration}: {one.samples:,} samples, {one.of_type:,} of its type, from {start}, "
-            f"{steps}")
+            f"{steps}{refused}")
 
 
 def _effects(one: Lineage) -> Iterator[str]:
     for effect in one.effects:
         yield _effect(effect)
     if not one.effects:
-        yield "not measured yet: run notebook 01_evaluate with ITERATION one higher"
+        refused = one.trainings and not any(training.promoted for training in one.trainings)
+        yield ("none: no training with it was promoted" if refused
+               else "not measured yet: run notebook 01_evaluate with ITERATION one higher")
         return
     yield "other samples of the type and of other types were in the same trainings"
 

@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import ARTIFACTS, Iteration, Run
+from ..artifacts import Iteration, Run
 from ..records import BadCase, Decision, Query, Sample, Template
-from ..stages import STAGES
+from ..standing import is_kept, rounds_to_train_on
 from ..stats import wilson
 from ..teachers.ledger import Answer
 from ..weakness import Change, changes
@@ -22,7 +22,8 @@ _ID_OF = {"queries": "id", "generated": "query_id", "bad_cases": "question_id"}
 class Training:
     """A training that used the sample: one of `samples`, of which `of_type` are of its type.
 
-    `steps` is None while the training is not finished.
+    `steps` is None while the training is not finished. `promoted` says whether the gate let its student take
+    the place of the one before; only then has it changed anything.
     """
 
     iteration: int
@@ -30,6 +31,7 @@ class Training:
     of_type: int
     steps: int | None
     start_from: str
+    promoted: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Tracer:
             trainings=trainings,
             effects=tuple(
                 effect for one in trainings
-                if one.steps is not None and (effect := self._effect(one.iteration, sample.question_type))
+                if one.steps is not None and one.promoted
+                and (effect := self._effect(one.iteration, sample.question_type))
             ),
         )
 
@@ -155,15 +158,17 @@ class Tracer:
         return tuple(
             self._training(iteration, sample)
             for iteration in self.run.iterations()
-            if number in trained_rounds(iteration.number) and self._trained(iteration)
+            if number in self._rounds(iteration) and self._trained(iteration)
         )
+
+    def _rounds(self, iteration: Iteration) -> list[int]:
+        return rounds_to_train_on(iteration.number, self.run.profile.train_on)
 
     def _trained(self, iteration: Iteration) -> bool:
         return iteration.has("adapter") or iteration.has("train_log")
 
     def _training(self, iteration: Iteration, sample: Sample) -> Training:
-        rounds = trained_rounds(iteration.number)
-        used = [s for n in rounds for s in self._withdrawn.keep(self.samples.get(n, ()))]
+        used = [s for n in self._rounds(iteration) for s in self._withdrawn.keep(self.samples.get(n, ()))]
         log = self._load(iteration.number, "train_log") or ()
         steps = [row["step"] for row in log if "step" in row]
         return Training(
@@ -172,6 +177,7 @@ class Tracer:
             sum(one.question_type == sample.question_type for one in used),
             steps[-1] if steps else None,
             self.run.profile.start_from,
+            not is_kept(self.run, iteration.number),
         )
 
     def _effect(self, number: int, question_type: str) -> Effect | None:
@@ -179,12 +185,6 @@ class Tracer:
         if number not in self._effects:
             self._effects[number] = effects(self.run.iteration(number), self.run.iteration(number + 1))
         return self._effects[number].get(question_type)
-
-
-def trained_rounds(number: int) -> list[int]:
-    """The rounds whose samples the training of iteration `number` uses, as the loop's table has it."""
-    [stage] = [stage for stage in STAGES if stage.name == ARTIFACTS["adapter"].writer]
-    return sorted({n for one in stage.inputs if one.artifact == "samples" for n in one.numbers(number)})
 
 
 def effects(first: Iteration, last: Iteration) -> dict[str, Effect]:

@@ -65,8 +65,12 @@ class Student(Protocol):
         *,
         batch_size: int,
         max_new_tokens: int = 64,
+        seed: int | None = None,
     ) -> list[str]:
-        """Answer each question by greedy text; order kept."""
+        """Answer each question by greedy text; order kept.
+
+        With a `seed` the text is drawn at temperature 1 instead, by the seed and the question's id alone.
+        """
 
 
 def load(
@@ -98,6 +102,11 @@ def load(
         )
     student = resolve("kind of student", STUDENTS, kind)
     return student.from_checkpoint(name, adapter=adapter, quantise=quantise, dtype=dtype, device=device)
+
+
+def seeded(seed: int | None) -> dict[str, int]:
+    """The option `seed` of `Student.answer`, left out where there is none: a student need not have it."""
+    return {} if seed is None else {"seed": seed}
 
 
 def checkpoint_of(name: str) -> str:

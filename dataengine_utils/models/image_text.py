@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import StoppingCriteriaList, StopStringCriteria
+from transformers import LogitsProcessorList, StoppingCriteriaList, StopStringCriteria
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ..errors import KitError, unknown_name
@@ -16,6 +16,7 @@ from . import Choice, OpenImage
 from .attention import attention_masks, check_layers, looks_near
 from .batches import run_batches
 from .checkpoint import attach_adapter, family_of_checkpoint, read_config, read_model, read_processor
+from .draws import DrawnTokens, own_seed
 from .packing import Packed, Row, answer_log_likelihoods, left_pad, make_rows, pack
 from .prefix import alone, places, prompts, spread
 from .vision import Frozen, FrozenFeatures, Picture
@@ -93,15 +94,18 @@ class ImageTextStudent:
         *,
         batch_size: int,
         max_new_tokens: int = 64,
+        seed: int | None = None,
     ) -> list[str]:
         """Greedy text, in batches of like length, padded on the left; stops at the end mark.
 
         Prompts about one image are read in one row, and each is gone on with from its part of the cache.
+        With a `seed` the text is drawn at temperature 1, by the seed and the question's id (`DrawnTokens`).
         """
         encoded = [self._encode_open(question) for question in questions]
         near = looks_near(self.model.config.get_text_config())  # such a cache forgets what rows share
         rows = self._rows(questions, encoded, 1 if near else batch_size)
-        write = partial(self._generate, max_new_tokens=max_new_tokens)
+        seeds = None if seed is None else [own_seed(seed, question.id) for question in questions]
+        write = partial(self._generate, max_new_tokens=max_new_tokens, seeds=seeds)
         return run_batches(rows, batch_size, write, self._look(open_image))
 
     def prepare(self, rows: Sequence[Row], open_image: OpenImage) -> tuple[Frozen, Packed]:
@@ -175,13 +179,20 @@ class ImageTextStudent:
         return [tuple(next(scores) for _ in item.answers) for row in rows for item in row.questions]
 
     @torch.inference_mode()
-    def _generate(self, rows: Sequence[Row], pictures: Sequence[Picture], max_new_tokens: int) -> list[str]:
+    def _generate(
+        self,
+        rows: Sequence[Row],
+        pictures: Sequence[Picture],
+        max_new_tokens: int,
+        seeds: Sequence[int] | None = None,
+    ) -> list[str]:
         inserts = [picture.insert for row, picture in zip(rows, pictures, strict=True) for _ in row.keys]
         prompt = left_pad(alone(rows), inserts, pad_id=self.pad_id)
         out = self.model.generate(
             **{name: value.to(self.device) for name, value in prompt.items()},
             **self._read(rows, pictures, prompt["input_ids"].shape[1]),
             **self._ends,
+            logits_processor=_noise(rows, seeds),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
@@ -228,6 +239,13 @@ def packed_output(
         **_as_encoded(images),
         logits_to_keep=batch.keep,
         use_cache=cached,
+    )
+
+
+def _noise(rows: Sequence[Row], seeds: Sequence[int] | None) -> LogitsProcessorList:
+    """What makes the replies of a batch draws; nothing where there are no seeds."""
+    return LogitsProcessorList(
+        [] if seeds is None else [DrawnTokens([seeds[key] for row in rows for key in row.keys])]
     )
 
 

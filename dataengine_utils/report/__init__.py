@@ -8,7 +8,7 @@ from typing import Any
 from ..artifacts import Run
 from ..benchmarks.splits import split_name
 from ..files import write_whole
-from . import advice, clusters, gains, prompts, scores, spend, work
+from . import advice, clusters, difficulty, gains, gate, prompts, scores, spend, work
 from .data import interval, percent, points
 from .page import Html, element, headline, html, join, page, section, side_by_side
 from .story import Story
@@ -103,8 +103,10 @@ SECTIONS: tuple[tuple[str, str, Callable[[Story], list[Any]]], ...] = (
     ("bad-cases", "Bad cases", work.bad_cases),
     ("samples", "Samples", work.samples),
     ("replies", "Replies", work.replies),
+    ("difficulty", "Difficulty", difficulty.section),
     ("spend", "Spend", spend.section),
     ("prompt", "Prompt", prompts.section),
     ("training", "Training", work.training),
+    ("gate", "The gate", gate.section),
     ("settings", "Settings", _settings),
 )

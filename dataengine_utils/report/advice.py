@@ -2,12 +2,14 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import fmean
 from typing import Any
 
 from ..stats import detectable_change
+from ..verification import EASY, HARD
 from ..weakness import Change
 from .data import interval, percent, points
 from .page import Html, element, join
@@ -81,6 +83,33 @@ def _fell(story: Story) -> Iterator[Advice]:
             )
 
 
+def _kept(story: Story) -> Iterator[Advice]:
+    """The gate kept the student in the last iterations."""
+    decisions = {it.number: it.load("gate") for it in story.iterations if it.has("gate")}
+    turns = list(takewhile(lambda number: not decisions[number].promoted, sorted(decisions, reverse=True)))
+    if not turns:
+        return
+    attempts = [one for number in turns for one in decisions[number].attempts]
+    [(reason, n)] = Counter(one.reason.partition(" (p")[0] for one in attempts).most_common(1)
+    times = {1: "once", 2: "twice in a row"}.get(len(turns), f"{len(turns)} times in a row")
+    yield Advice(
+        f"The gate kept the student {times}",
+        f"Iteration {', '.join(map(str, sorted(turns)))}: of {len(attempts)} trainings none passed; {reason} "
+        f"({n} of {len(attempts)}).",
+        _instead(story, reason, {one.name for one in decisions[turns[0]].attempts}),
+    )
+
+
+def _instead(story: Story, reason: str, tried: Collection[str]) -> str:
+    """What to do where the gate kept the student, for the most frequent reason, after some attempts."""
+    if "no more than chance" in reason:
+        return "Make more samples (budget), or ask more sealed questions: a small rise needs many to show."
+    untried = [name for name in story.run.profile.fallbacks if name not in tried]
+    if untried:
+        return f"Let it try more: a new run with a larger fallback_budget; not tried: {', '.join(untried)}."
+    return "Change what is trained: a lower learning_rate, more replay_samples, fewer epochs, other data."
+
+
 def _no_gain(story: Story) -> Iterator[Advice]:
     """The types that were given most, and more than an equal share, and do not show a gain."""
     found = [one for one in story.gains if one.question_type != "all"]
@@ -110,7 +139,8 @@ def _acceptance(story: Story) -> Iterator[Advice]:
         return
     by_type: dict[str, list[Any]] = {}
     for reply in last.load("generated"):
-        by_type.setdefault(reply.question_type, []).append(reply)
+        if reply.reason not in (EASY, HARD):  # no prompt changes what the student knows
+            by_type.setdefault(reply.question_type, []).append(reply)
     low = {name: given for name, given in by_type.items() if len(given) >= _ENOUGH_REPLIES
            and sum(reply.accepted for reply in given) < LOW_ACCEPTANCE * len(given)}
     worst = sorted(low.items(), key=lambda item: fmean(reply.accepted for reply in item[1]))
@@ -202,7 +232,7 @@ def _loss(story: Story) -> Iterator[Advice]:
 
 def _another_round(story: Story) -> Iterator[Advice]:
     """Whether another round is worth it, by what the last one did."""
-    if not story.steps or "all" not in story.steps[-1]:
+    if not story.steps or "all" not in story.steps[-1] or len(story.tables) - 1 in story.kept:
         return
     last, number = story.steps[-1]["all"], len(story.tables) - 1
     go_on = f"python -m dataengine_utils.loop resume {_folder(story)} --iterations {number + 1}"
@@ -230,6 +260,7 @@ def _of_types(changed: dict[str, Change]) -> list[tuple[str, Change]]:
 RULES: tuple[Callable[[Story], Iterator[Advice]], ...] = (
     _unfinished,
     _fell,
+    _kept,
     _no_gain,
     _acceptance,
     _unparsed,

@@ -105,4 +105,9 @@ def points(difference: float) -> str:
 
 def interval(paired: Paired) -> str:
     """The interval of a change, in points."""
-    return f"{points(paired.low)} to {points(paired.high)}"
+    return interval_of(paired.low, paired.high)
+
+
+def interval_of(low: float, high: float) -> str:
+    """An interval between two differences of shares, in points."""
+    return f"{points(low)} to {points(high)}"

@@ -1,6 +1,6 @@
 """The report's parts about scores: progress over iterations, weak types and the data asked for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from .. import plots
@@ -29,24 +29,37 @@ def progress(story: Story) -> list[Any]:
             f"Right answers on the {asked} questions: the base student (iteration 0, dashed), then after "
             "each round of new data. Bands are 95 % intervals, numbers the change in points."
         )
+    if story.kept:
+        turns = ", ".join(map(str, sorted(story.kept)))
+        lead += f" Kept: before iteration {turns} the gate promoted nothing, the student is the one before."
     alt, drawn = _progress_alt(tables, split), plots.progress(tables, split)
-    drawing = story.figures.add("progress", drawn, alt, _progress_rows(tables, split))
-    scores = _score_table(tables, split, changed)
+    drawing = story.figures.add("progress", drawn, alt, _progress_rows(tables, split, story.kept))
+    scores = _score_table(tables, split, changed, story.kept)
     return [lead, drawing, scores, _method(tables[-1][split], changed), paper_table(story)]
 
 
-def _progress_rows(tables: Sequence[dict[str, Any]], split: str) -> list[dict[str, Any]]:
-    kept = ("n", "right", "wrong", "unparsed", "accuracy", "low", "high")
+def _progress_rows(
+    tables: Sequence[dict[str, Any]], split: str, kept: Collection[int]
+) -> list[dict[str, Any]]:
+    columns = ("n", "right", "wrong", "unparsed", "accuracy", "low", "high")
     return [
-        {"question_type": name, "iteration": number, **{column: row[column] for column in kept}}
+        {
+            "question_type": name,
+            "iteration": number,
+            **{column: row[column] for column in columns},
+            "gate": "kept" if number in kept else "promoted" if number else "",
+        }
         for number, metrics in enumerate(tables)
         for name, row in [*metrics[split]["types"].items(), ("all", metrics[split]["overall"])]
     ]
 
 
-def _score_table(tables: Sequence[dict[str, Any]], split: str, changed: dict[str, Change]) -> Html:
+def _score_table(
+    tables: Sequence[dict[str, Any]], split: str, changed: dict[str, Change], kept: Collection[int]
+) -> Html:
     names = list(tables[0][split]["types"])
-    header = ["question type", "questions", *[f"iteration {i}" for i in range(len(tables))]]
+    turns = [f"iteration {i}{' (kept)' if i in kept else ''}" for i in range(len(tables))]
+    header = ["question type", "questions", *turns]
     header += ["change", "95 % interval", "more than chance"] if changed else []
     rows = []
     for name in [*names, "all"]:

@@ -4,6 +4,7 @@ from contextlib import closing
 from typing import Any
 
 from ..artifacts import JUDGE_LEDGER_FILE, LEDGER_FILE
+from ..difficulty import sifted
 from ..lineage import LedgerAnswers
 from ..records import Generated
 from ..teachers.ledger import Ledger, Totals
@@ -44,13 +45,20 @@ def _ledgers(totals: dict[str, Totals]) -> Html:
 
 
 def _iterations(story: Story) -> Html | str:
-    answers, rows = LedgerAnswers(story.run), []
+    answers, rows, filters = LedgerAnswers(story.run), [], story.run.profile.difficulty_asks > 0
     batches: dict[int, list[Generated]] = story.all_with("generated")
     for number, replies in batches.items():
         answers.read([reply.request for reply in replies])
         usd = sum(answers.usd(reply) for reply in replies)
         accepted = sum(reply.accepted for reply in replies)
         each = f"{usd / accepted:,.4f}" if accepted else "–"
-        rows.append([str(number), f"{len(replies):,}", f"{accepted:,}", f"{usd:,.2f}", each])
+        row = [str(number), f"{len(replies):,}", f"{accepted:,}", f"{usd:,.2f}", each]
+        rows.append([*row, *([f"{_filtered(replies, answers):,.2f}"] if filters else [])])
     header = ["iteration", "replies", "accepted", "USD", "USD per accepted sample"]
+    header += ["USD of too easy or too hard ones"] if filters else []
     return table("Spend on samples", header, rows) if rows else ""
+
+
+def _filtered(replies: list[Generated], answers: LedgerAnswers) -> float:
+    """What the replies have cost (USD) that the filter by difficulty left out."""
+    return sum(answers.usd(record) for one in sifted(replies) for record in one.lost)

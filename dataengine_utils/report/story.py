@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..artifacts import Iteration, Run
 from ..lineage import Gain, gains
+from ..standing import is_kept
 from ..weakness import Change
 from .data import changes, last_with, measured, question_pictures, sample_pictures
 from .figures import Figures
@@ -50,6 +51,11 @@ class Story:
         """The same from each evaluation to the next."""
         pairs = range(1, len(self.tables))
         return [changes(self.iterations[n - 1 :], self.split, 2) for n in pairs]
+
+    @cached_property
+    def kept(self) -> set[int]:
+        """The iterations whose student is that of the one before, for the gate promoted no other."""
+        return {n for n in range(1, len(self.tables)) if is_kept(self.run, n - 1)}
 
     @cached_property
     def gains(self) -> list[Gain]:

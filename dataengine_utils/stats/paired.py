@@ -45,8 +45,9 @@ def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence:
 def paired_mean(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Paired:
     """How much the mean of partial credits (0..1) changed on the same questions, in the same order.
 
-    Interval and two-sided p-value are those of the paired z test: for hundreds of questions, not for ten. No
-    question at all, or nothing changed: p = 1.
+    Interval and two-sided p-value are those of the paired z test: for hundreds of questions, not for ten.
+    Where all changed by the same, so that nothing is known of how changes vary, they are those of as many
+    answers that all turned right (or wrong). No question at all, or nothing changed: p = 1.
     """
     if len(before) != len(after):
         raise KitError(
@@ -58,8 +59,11 @@ def paired_mean(before: Sequence[float], after: Sequence[float], confidence: flo
     differences = [now - was for was, now in zip(before, after, strict=True)]
     mean = fsum(differences) / n
     error = sqrt(fsum((d - mean) ** 2 for d in differences) / max(n - 1, 1) / n)
+    if mean and error < 1e-12:
+        low, high = sorted(abs(mean) * end for end in tango(n * (mean > 0), n * (mean < 0), n, confidence))
+        return Paired(mean, low, high, mcnemar(n, 0))
     if error == 0:
-        return Paired(mean, mean, mean, float(mean == 0))
+        return Paired(0.0, 0.0, 0.0, 1.0)
     half = quantile(confidence) * error
     p = 2 * NormalDist().cdf(-abs(mean) / error)
     return Paired(mean, max(-1.0, mean - half), min(1.0, mean + half), p)

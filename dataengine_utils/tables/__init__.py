@@ -1,5 +1,7 @@
 """The tables that the notebooks look at: records in, a pandas table ready to show out."""
 
+from .difficulty import difficulty_table
+from .gate import attempt_changes_table, attempt_table
 from .made import (
     acceptance_table,
     decision_table,
@@ -39,10 +41,13 @@ from .style import ALL
 __all__ = [
     "ALL",
     "acceptance_table",
+    "attempt_changes_table",
+    "attempt_table",
     "change_table",
     "cluster_table",
     "contest_table",
     "decision_table",
+    "difficulty_table",
     "example_counts",
     "example_table",
     "folder_table",

@@ -1,6 +1,6 @@
 """Tables about the run: its settings, its notebooks, its turns and their scores."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pandas.io.formats.style import Styler
@@ -48,14 +48,19 @@ def turn_table(run: Run) -> Styler:
     return words(rows)
 
 
-def progress_table(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> Styler:
-    """Right answers in per cent, a column an iteration, and the change since iteration 0 in points."""
+def progress_table(metrics_by_iteration: Sequence[Metrics], split: str = "sealed", *,
+                   kept: Collection[int] = ()) -> Styler:
+    """Right answers in per cent, a column an iteration, and the change since iteration 0 in points.
+
+    Iterations in `kept`, before which the gate promoted nothing, say so: the student is the one before.
+    """
     turns = [{**metrics[split]["types"], ALL: metrics[split]["overall"]} for metrics in metrics_by_iteration]
     rows = {}
     for name in turns[0]:
         shares = [turn[name]["accuracy"] for turn in turns]
         rows[name] = {"questions": turns[0][name]["n"],
-                      **{f"iteration {i}": percent(share) for i, share in enumerate(shares)},
+                      **{f"iteration {i}{' (kept)' if i in kept else ''}": percent(share)
+                         for i, share in enumerate(shares)},
                       "change": f"{100 * (shares[-1] - shares[0]):+.1f}"}
     return numbers(rows, "question type, % right", remark(metrics_by_iteration[0][split]))
 

@@ -13,6 +13,7 @@ from .second_teacher import Judge, Opinion, judging_prompt, read_opinion
 
 UNTRUE, SECOND = "answer is not true", "wrong option may be true"
 BLIND = "answerable without the picture"
+EASY, HARD = "too easy for the student", "too hard for the student"  # where difficulty filters
 
 # All reasons for which a reply can be rejected, in the order in which they are looked for.
 REASONS = (
@@ -24,6 +25,8 @@ REASONS = (
     UNTRUE,
     SECOND,
     "duplicate",
+    EASY,
+    HARD,
     BLIND,
 )
 
@@ -123,6 +126,7 @@ def _verdicts(by: str, form: str, things: dict[str, Any], found: Sequence[Verdic
 
 
 __all__ = [
-    "BLIND", "BlindWording", "Check", "Giveaway", "Judge", "Opinion", "REASONS", "blind_wordings", "check",
-    "gives_away", "judging_prompt", "option_giveaways", "read_opinion", "second_opinion",
+    "BLIND", "BlindWording", "Check", "EASY", "Giveaway", "HARD", "Judge", "Opinion", "REASONS",
+    "blind_wordings", "check", "gives_away", "judging_prompt", "option_giveaways", "read_opinion",
+    "second_opinion",
 ]
