@@ -11,12 +11,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from . import PROJECT, files
 from .ablation.command import add_ablation
@@ -25,23 +23,28 @@ from .checks import check_data, check_folder, check_names, check_notebooks
 from .commands import exit_code
 from .errors import KitError
 from .fingerprints import begin, finish, why_not_done
+from .live import LoopBar, Place
 from .profiles import MAY_CHANGE, PROFILES, origins, parse_overrides
 from .stages import STAGES, Stage, Step, plan
+from .standing import is_kept
 from .status import progress_table, steps_table
 from .warm import KernelServer
 
 NOTEBOOKS = PROJECT / "notebooks"
 PLAN_FILE = "plan.json"
 LOCK_FILE = ".lock"
+Measured = Callable[..., object]
 
 
 def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[str, Any] | None = None,
              iterations: int | None = None, notebooks: Path = NOTEBOOKS, stages: tuple[Stage, ...] = STAGES,
-             keep_finished: bool = False) -> Run:
+             keep_finished: bool = False, measured: Measured | None = None) -> Run:
     """Run all iterations in folder `out` and return the run; what is done already stays as it is.
 
-    `iterations` defaults to the run's plan, then to the profile's; 0 measures the base only. Raises
-    `KitError` when a check fails, a notebook fails, or another loop is at work in the folder.
+    `iterations` defaults to the run's plan, then to the profile's; 0 measures the base only. `measured` is
+    called after every evaluation as `measured(metrics, kept=...)`: those of all iterations so far, and the
+    numbers of iterations before which the gate promoted nothing. Raises `KitError` when a check fails, a
+    notebook fails, or another loop is at work in the folder.
     """
     out = Path(out).expanduser().absolute()
     if profile is None:
@@ -55,24 +58,30 @@ def run_loop(out: str | Path, profile: str | None = None, *, overrides: Mapping[
         check_notebooks(notebooks, stages)
         check_names(run.profile)
         check_data(run.profile)
-        _run_steps(run, steps, notebooks, keep_finished)
+        _run_steps(run, steps, notebooks, keep_finished, _Curve(run, measured))
     return run
 
 
-def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool) -> None:
+def _run_steps(run: Run, steps: list[Step], notebooks: Path, keep_finished: bool, curve: "_Curve") -> None:
     """Run the steps that are not done: one line each, one bar for all (when a person is looking)."""
     kept = 0
-    with (tqdm(total=len(steps), unit="notebook", disable=None, leave=False) as bar,
-          KernelServer() as server):
+    with LoopBar([_place(step) for step in steps]) as bar, KernelServer() as server:
         for step in steps:
-            bar.set_description(step.title)
             reason = why_not_done(run, step, notebooks, keep_finished=keep_finished)
             if reason:
+                curve.draw()
+                bar.begin(step.title)
                 seconds = _run_step(run, step, notebooks, server)
+            else:
+                seconds = _earlier_seconds(step)
+            bar.end(seconds)
+            curve.passed(step)
+            if reason:
+                curve.draw()
                 note = "" if reason == "to do" else f"  ({reason})"
-                tqdm.write(f"{step.title:<33}{seconds:8.1f} s{note}", file=sys.stdout)
+                bar.write(f"{step.title:<33}{seconds:8.1f} s{note}")
             kept += not reason
-            bar.update()
+        curve.draw()
     if kept:
         complete = "complete: " if kept == len(steps) else ""
         print(f"{complete}{kept} of {len(steps)} notebooks were done already")
@@ -91,9 +100,46 @@ def _execute(run: Run, step: Step, notebooks: Path, server: KernelServer) -> Non
     from .execution import execute
 
     parameters = {"RUN_DIR": str(run.path), "ITERATION": step.iteration.number, "PROFILE": run.source}
-    executed = step.iteration.path / "notebooks" / step.stage.notebook
-    execute(notebooks / step.stage.notebook, executed, parameters,
+    execute(notebooks / step.stage.notebook, _page(step), parameters,
             retry=f"once it is mended: python -m dataengine_utils.loop resume {run.path}", server=server)
+
+
+def _page(step: Step) -> Path:
+    """Where the executed notebook lies."""
+    return step.iteration.path / "notebooks" / step.stage.notebook
+
+
+def _place(step: Step) -> Place:
+    return step.stage.name, step.iteration.number
+
+
+def _earlier_seconds(step: Step) -> float | None:
+    """What a step took that was done before, as papermill wrote on its page; None where it did not."""
+    try:
+        page = files.read_object(_page(step), dict)
+    except (OSError, KitError):
+        return None
+    seconds = page.get("metadata", {}).get("papermill", {}).get("duration")
+    return seconds if isinstance(seconds, (int, float)) else None
+
+
+class _Curve:
+    """The metrics of the evaluations that the loop has passed, shown when there are new ones."""
+
+    def __init__(self, run: Run, show: Measured | None) -> None:
+        self._run, self._show, self._is_new = run, show, False
+        self._metrics: list[dict[str, Any]] = []
+
+    def passed(self, step: Step) -> None:
+        if "metrics" in step.stage.outputs:
+            self._metrics.append(step.iteration.load("metrics"))
+            self._is_new = True
+
+    def draw(self) -> None:
+        if self._show and self._is_new:
+            kept = {n for n in range(1, len(self._metrics)) if is_kept(self._run, n - 1)}
+            self._show(list(self._metrics), kept=kept)
+        self._is_new = False
 
 
 def _planned(run: Run, iterations: int | None) -> int:

@@ -195,3 +195,13 @@ def test_shrunk_spends_less_than_paper_where_types_are_alike_and_questions_few()
     assert few["shrunk"] < 1.01 * few["uniform"]
     for curve in CURVES:
         assert mean_spend(curve, "shrunk", repetitions=8) < 1.01 * mean_spend(curve, "paper", repetitions=8)
+
+
+def test_shrunk_spends_less_than_uniform_where_weak_types_learn_fast():
+    """A fifth less there, and at most a tenth more where weak types learn slowly or not at all."""
+    spent = {
+        curve: mean_spend(curve, "shrunk", repetitions=12) / mean_spend(curve, "uniform", repetitions=12)
+        for curve in CURVES
+    }
+    assert spent["weak types learn fast"] < 0.85
+    assert max(spent.values()) < 1.1

@@ -98,9 +98,9 @@ def test_two_thousand_bad_cases_take_seconds():
     rng = random.Random(1)
     vocabulary = ["".join(rng.choices("abcdefghijklmnoprstuvw", k=rng.randint(2, 8))) for _ in range(600)]
     cases = [case(" ".join(rng.choices(vocabulary, k=12)), number=i) for i in range(2000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(deduplicate(cases, rng=random.Random(0))) == 2000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_blocks_know_of_each_other():

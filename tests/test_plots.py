@@ -75,6 +75,7 @@ def replies(*reasons):
 FIGURES = {
     "progress": lambda: plots.progress(TURNS),
     "progress of one turn": lambda: plots.progress(TURNS[:1], "diagnose"),
+    "progress with a student that was kept": lambda: plots.progress(TURNS, kept={2}),
     "heatmap": lambda: plots.heatmap(TURNS),
     "type_bars": lambda: plots.type_bars(TURNS[0]),
     "share_bars": lambda: plots.share_bars(SHARES),
@@ -98,6 +99,7 @@ def test_every_figure_draws_without_a_word_and_leaves_nothing_open(name):
         warnings.simplefilter("error")
         figure = FIGURES[name]()
         figure.savefig(io.BytesIO(), format="png", dpi=40)
+        figure.savefig(io.BytesIO(), format="png", dpi=40, bbox_inches="tight")  # as a notebook does
     assert plt.get_fignums() == []
 
 
@@ -118,6 +120,17 @@ def test_progress_lines_hold_the_shares():
         axes for axes in figure.findobj(plt.Axes) if axes.get_title(loc="left") == "Text Understanding"
     )
     assert any(list(line.get_ydata()) == [0.2, 0.75, 0.9] for line in panel.lines)
+
+
+def test_iterations_before_which_the_gate_kept_the_student_are_hollow():
+    def hollow(figure):
+        white = [line for line in figure.findobj(plt.Line2D) if line.get_markerfacecolor() == "white"]
+        return [list(line.get_xdata()) for line in white if len(line.get_xdata())]
+
+    kept = plots.progress(TURNS, kept={1})
+    assert hollow(kept).count([1]) == 1 + len(TYPES) and "student kept" in texts(kept)
+    plain = plots.progress(TURNS)
+    assert not hollow(plain) and "student kept" not in texts(plain)
 
 
 def test_the_heatmap_has_a_row_a_type_and_one_for_all():

@@ -16,6 +16,7 @@ from dataengine_utils.stats import (
     holm,
     mcnemar,
     paired_difference,
+    paired_mean,
     seeds_needed,
     tango,
     wilson,
@@ -44,6 +45,21 @@ def test_wilson_agrees_with_scipy(counts, confidence):
     assert wilson(right, n, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
+@pytest.mark.parametrize("n", [20, 85, 400])
+def test_wilson_covers_the_truth_about_as_often_as_it_says(n):
+    """Not drawn but summed over all counts: 95 % on average over the rates from 5 to 95 %, and never far
+    below.
+    """
+    limits = [wilson(right, n) for right in range(n + 1)]
+    covered = []
+    for truth in np.linspace(0.05, 0.95, 181):
+        chances = scipy_stats.binom.pmf(np.arange(n + 1), n, truth)
+        inside = [low <= truth <= high for low, high in limits]
+        covered.append(float(chances[inside].sum()))
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+    assert min(covered) > 0.90
+
+
 def test_wilson_of_nothing_and_of_nonsense():
     assert wilson(0, 0) == (0.0, 1.0)
     with pytest.raises(KitError, match="5 right answers of 3"):
@@ -56,6 +72,15 @@ def test_wilson_of_nothing_and_of_nonsense():
 def test_mcnemar_is_the_exact_binomial_test(gained, lost):
     expected = scipy_stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("changed", [5, 12, 40, 85])
+def test_mcnemars_test_finds_nothing_where_nothing_is_more_often_than_its_level(changed):
+    """Summed over all outcomes with as many gains as losses expected."""
+    chances = scipy_stats.binom.pmf(np.arange(changed + 1), changed, 0.5)
+    for level in (0.01, 0.05, 0.1):
+        found = [mcnemar(gained, changed - gained) < level for gained in range(changed + 1)]
+        assert chances[found].sum() <= level
 
 
 def test_mcnemar_and_tango_agree_with_the_published_example():
@@ -131,6 +156,54 @@ def test_tango_covers_the_truth_about_as_often_as_it_says(gain, loss):
     assert covered / 2000 > 0.95 - 3 * (0.05 * 0.95 / 2000) ** 0.5
 
 
+def test_the_change_of_credits_is_the_paired_z_test():
+    rng = np.random.default_rng(3)
+    before, after = rng.uniform(size=200), rng.uniform(size=200) ** 0.9
+    found, differences = paired_mean(before.tolist(), after.tolist()), after - before
+    error = scipy_stats.sem(differences)
+    expected = scipy_stats.norm.interval(0.95, differences.mean(), error)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-6)
+    assert found.difference == pytest.approx(differences.mean())
+    assert found.p == pytest.approx(2 * scipy_stats.norm.sf(abs(differences.mean()) / error))
+
+
+def test_the_change_of_credits_covers_the_truth_about_as_often_as_it_says():
+    """2,000 draws of 300 questions with credits 0, 0.3, 0.6, 1, as of ten people's answers."""
+    rng, covered, found = np.random.default_rng(4), 0, 0
+    credits = np.array([0, 0.3, 0.6, 1.0])
+    for _ in range(2000):
+        before, after = (rng.choice(credits, size=300, p=[0.3, 0.1, 0.1, 0.5]).tolist() for _ in range(2))
+        change = paired_mean(before, after)
+        covered += change.low <= 0 <= change.high
+        found += change.p < 0.05
+    assert covered / 2000 == pytest.approx(0.95, abs=3 * (0.05 * 0.95 / 2000) ** 0.5)
+    assert covered + found == 2000, "interval and test say the same"
+
+
+def test_the_change_of_credits_without_questions_or_without_a_change():
+    assert paired_mean([], []).p == 1.0
+    same = paired_mean([0.3, 1.0], [0.3, 1.0])
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+    one = paired_mean([0.3], [1.0])
+    assert one.p == 1.0 and one.low < 0 < one.difference <= one.high, "one question shows nothing"
+    alike = paired_mean([0.9] * 5, [0.3] * 5)
+    assert alike.p == mcnemar(0, 5) > 0.05 and alike.low <= alike.difference == pytest.approx(-0.6)
+    with pytest.raises(KitError, match="1 credits before and 2 after"):
+        paired_mean([0.5], [0.5, 1.0])
+
+
+@pytest.mark.parametrize("n", [40, 200])
+def test_nine_types_without_a_change_are_called_changed_at_most_as_often_as_the_level(n):
+    """Two evaluations of the same students, other luck: 2,000 times nine McNemar tests of n questions."""
+    rng = np.random.default_rng(n)
+    drawn = rng.multinomial(n, [0.1, 0.1, 0.8], size=(2000, 9))
+    known = {pair: mcnemar(*pair) for pair in {(int(g), int(x)) for g, x, _ in drawn.reshape(-1, 3)}}
+    p_values = [[known[int(g), int(x)] for g, x, _ in study] for study in drawn]
+    adjusted = np.mean([min(holm(values)) < 0.05 for values in p_values])
+    alone = np.mean([min(values) < 0.05 for values in p_values])
+    assert adjusted <= 0.05 < 0.15 < alone, "unadjusted, one of nine often looks like a change"
+
+
 def test_holm_agrees_with_a_worked_example():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
@@ -203,6 +276,21 @@ def test_shrunk_rates_are_nearer_to_the_truth():
             ((np.array([found.rate(r, m) for r, m in zip(right, n, strict=True)]) - truth) ** 2).mean()
         )
     assert drawn < 0.85 * raw
+
+
+def test_the_shrunk_rates_intervals_cover_the_truth_about_as_often_as_they_say():
+    """500 made-up benchmarks of nine types of 20 to 500 questions, rates from one beta distribution."""
+    rng = np.random.default_rng(5)
+    n = [20, 20, 20, 40, 40, 100, 100, 500, 500]
+    covered = []
+    for _ in range(500):
+        truth = rng.beta(6, 4, size=9)
+        right = rng.binomial(n, truth)
+        spread = beta_binomial(list(zip(right.tolist(), n, strict=True)))
+        for rate, r, m in zip(truth, right.tolist(), n, strict=True):
+            low, high = spread.interval(r, m)
+            covered.append(low <= rate <= high)
+    assert 0.91 <= np.mean(covered) <= 0.97
 
 
 def test_what_85_questions_can_show():

@@ -1,6 +1,6 @@
 """Figures of scores: over iterations, by question type, and inside the types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 from textwrap import fill
 from typing import Any
@@ -17,11 +17,14 @@ from .style import BLUE, GREY, INK, intervals, legend_below, new_figure, percent
 Metrics = Mapping[str, Any]
 
 
-def progress(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> Figure:
+def progress(
+    metrics_by_iteration: Sequence[Metrics], split: str = "sealed", *, kept: Collection[int] = ()
+) -> Figure:
     """The share of right answers per iteration: overall, and a small panel per type, with 95 % intervals.
 
     `metrics_by_iteration[i]` is metrics.json of iteration i; the dashed line is iteration 0, the base
-    student; a panel's number is its change since then, in points.
+    student; a panel's number is its change since then, in points. Iterations in `kept`, before which the gate
+    promoted nothing, are hollow: the student is the one before.
     """
     turns = [_split(metrics, split) for metrics in metrics_by_iteration]
     names = list(turns[0]["types"])
@@ -30,11 +33,14 @@ def progress(metrics_by_iteration: Sequence[Metrics], split: str = "sealed") -> 
     with new_figure(3.4 + 2.2 * columns, max(3.4, 1.75 * rows + 0.4)) as figure:
         whole, parts = figure.subfigures(1, 2, width_ratios=[1.25, 2.2 * columns / 3])
         axes = whole.subplots()
-        _trace(axes, [turn["overall"] for turn in turns], INK)
+        _trace(axes, [turn["overall"] for turn in turns], INK, kept)
+        if kept:
+            axes.plot([], [], "o", color=INK, markersize=5, markerfacecolor="white", label="student kept")
+            axes.legend(loc="lower left", fontsize=9)
         axes.set(title=_all_questions(turns[0], split), ylabel="right answers", xlabel="iteration")
         panels = parts.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
         for name, panel in zip(names, panels, strict=False):
-            _trace(panel, [turn["types"][name] for turn in turns], BLUE)
+            _trace(panel, [turn["types"][name] for turn in turns], BLUE, kept)
             panel.set_title(fill(name, 24), fontsize=8.5)
         for panel in list(panels):
             panel.set_visible(False)
@@ -141,7 +147,7 @@ def _all_questions(metrics: Metrics, split: str) -> str:
     return f"All {name} questions" if name == split else "All questions,\ndiagnosed and reported"
 
 
-def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str) -> None:
+def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str, kept: Collection[int]) -> None:
     """One line of scores over iterations with its intervals, and the change from first to last."""
     turns, shares = range(len(scores)), [score["accuracy"] for score in scores]
     low, high = [score["low"] for score in scores], [score["high"] for score in scores]
@@ -149,6 +155,8 @@ def _trace(axes: Axes, scores: Sequence[Mapping[str, float]], colour: str) -> No
     axes.fill_between(turns, low, high, color=colour, alpha=0.13, linewidth=0)
     axes.vlines(turns, low, high, color=colour, linewidth=1.2)
     axes.plot(turns, shares, color=colour, linewidth=1.8, marker="o", markersize=4.5, clip_on=False)
+    for turn in (turn for turn in turns if turn in kept):
+        axes.plot(turn, shares[turn], "o", color=colour, markersize=5, markerfacecolor="white", clip_on=False)
     if len(scores) > 1:
         change = f"{100 * (shares[-1] - shares[0]):+.1f}".replace("-", "\N{MINUS SIGN}")
         axes.annotate(

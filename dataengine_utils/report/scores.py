@@ -32,7 +32,7 @@ def progress(story: Story) -> list[Any]:
     if story.kept:
         turns = ", ".join(map(str, sorted(story.kept)))
         lead += f" Kept: before iteration {turns} the gate promoted nothing, the student is the one before."
-    alt, drawn = _progress_alt(tables, split), plots.progress(tables, split)
+    alt, drawn = _progress_alt(tables, split), plots.progress(tables, split, kept=story.kept)
     drawing = story.figures.add("progress", drawn, alt, _progress_rows(tables, split, story.kept))
     scores = _score_table(tables, split, changed, story.kept)
     return [lead, drawing, scores, _method(tables[-1][split], changed), paper_table(story)]

@@ -217,6 +217,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "contamination": by_itself("contamination"),
     "panel": by_itself("panel"),
     "ipo": by_itself("ipo"),
+    "weakness": by_itself("weakness"),
+    "bad_cases": by_itself("bad_cases"),
     "overhead": lambda options: (
         f"an iteration with next to nothing to do: {overhead():.1f} s by the clock (wanted: at most 15)"
     ),
