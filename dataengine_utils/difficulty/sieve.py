@@ -173,7 +173,9 @@ def sieve_of_run(run: Run, profile: Profile, number: int, source: ImageSource) -
 
 def queries_to_draw(profile: Profile) -> int:
     """How many queries an iteration needs: the budget, where difficulty filters `over_generate` times it."""
-    return math.ceil(profile.budget * profile.over_generate) if profile.difficulty_asks else profile.budget
+    if not profile.difficulty_asks:
+        return profile.budget
+    return math.ceil(profile.budget * profile.over_generate - 1e-9)
 
 
 def divided(n: int, weights: Mapping[str, float]) -> dict[str, int]:
