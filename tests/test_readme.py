@@ -71,6 +71,17 @@ def test_every_module_has_its_place():
     assert parts - {"__init__"} <= set(re.findall(r"\w+", tree))
 
 
+def test_the_study_is_quoted_as_it_was_printed():
+    study = (ROOT / "docs" / "ablation" / "ablation.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| `(\w+)`(?: \(scores\))? \| (.+) \|$", README, re.MULTILINE)
+    for strategy, cells in [row for row in quoted if row[0] in ("uniform", "paper", "shrunk", "gain")]:
+        rows = "\n".join(re.findall(rf"^\| {strategy} \|.+$", study, re.MULTILINE))
+        for cell in cells.split(" | "):
+            assert cell.removesuffix(" %") in rows, (strategy, cell)
+    command = re.search(r"Made by `(.+)`\.", study)[1]
+    assert command in README and sum(row[0] == "gain" for row in quoted) == 1
+
+
 def test_nothing_is_left_to_fill_in():
     assert "@@" not in README
 

@@ -10,6 +10,8 @@ LONGEST = 300  # characters of one text of an annotation, a bad case or a reply
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# JSON without a suspect sign in any string: nothing is to be escaped, which one look tells.
+_HARMLESS = re.compile(r'[^"]*(?:"(?:[ !#-;=?-Z^_a-{}~]|\\[ -~])*"[^"]*)*')
 _PIECE = re.compile(r"[A-Za-z]+|[0-9]{1,3}|\s+|[!-/:-@\[-`{-~]+|.", re.DOTALL)
 # Signs that close sections, fences and the turns of chat templates, and brackets that look like them.
 _MARKS = frozenset("<>[]`|" "‹›«»〈〉《》⟨⟩⟪⟫⧼⧽❬❭❮❯❰❱˂˃ᐸᐳ≺≻")
@@ -24,7 +26,8 @@ def as_data(value: Any) -> str:
     unseen characters are written as \\uXXXX: reading the JSON gives the same value again, but there is no
     tag, fence, chat-template token (such as <|im_end|> or [INST]) or line break in it.
     """
-    return _STRING.sub(_escape_literal, _ENCODER.encode(value))
+    text = _ENCODER.encode(value)
+    return text if _HARMLESS.fullmatch(text) else _STRING.sub(_escape_literal, text)
 
 
 def clip(text: str, longest: int = LONGEST) -> str:

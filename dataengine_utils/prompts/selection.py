@@ -40,19 +40,30 @@ def select_facts(record: ImageRecord, question_type: str, max_tokens: int) -> Fa
     """
     facts = sorted(_facts(record, question_type), key=lambda fact: -fact.worth)
     things = Counter(fact.name for fact in facts if fact.name)
-    chosen, spent = [], 0
-    for fact in facts:
-        if not fact.worth or max_tokens - spent < SMALLEST:
-            break
-        tokens = count_tokens(as_data(fact.value)) + 1
-        if spent + tokens <= max_tokens:
-            chosen.append(fact)
-            spent += tokens
+    worthy = [fact for fact in facts if fact.worth]
+    content = _content(worthy, things)
+    # Apart, a fact takes at most two tokens more than among others: where there is so much room, all fit.
+    if count_tokens(as_data(content)) + 2 * len(worthy) + SMALLEST <= max_tokens:
+        return Facts(content, *_numbers(record, worthy))
+    chosen = _that_fit(worthy, max_tokens)
     content = _content(chosen, things)
     while chosen and count_tokens(as_data(content)) > max_tokens:
         chosen.pop()
         content = _content(chosen, things)
     return Facts(content, *_numbers(record, chosen))
+
+
+def _that_fit(facts: Iterable[_Fact], max_tokens: int) -> list[_Fact]:
+    """One fact after the other, those left out that are too long for what is left."""
+    chosen, spent = [], 0
+    for fact in facts:
+        if max_tokens - spent < SMALLEST:
+            break
+        tokens = count_tokens(as_data(fact.value)) + 1
+        if spent + tokens <= max_tokens:
+            chosen.append(fact)
+            spent += tokens
+    return chosen
 
 
 def _numbers(record: ImageRecord, chosen: Sequence[_Fact]) -> tuple[dict[str, int], dict[str, int]]:
