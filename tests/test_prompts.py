@@ -226,49 +226,6 @@ def test_where_there_is_room_for_all_one_look_chooses_what_one_by_one_would(ques
         assert selection.select_facts(record, question_type, budget).content == content
 
 
-@given(st.recursive(hostile | st.integers() | st.none(), lambda v: st.lists(v) | st.dictionaries(hostile, v)))
-def test_data_is_the_same_again_when_read(value):
-    assert json.loads(as_data(value)) == value and "\n" not in as_data(value)
-
-
-def test_long_texts_are_cut():
-    long = "very " * 1000
-    record = ImageRecord("1", "1.png", 10, 10, regions=(Region(long, (0, 0, 5, 5)),), captions=(long,))
-    case = BadCase("1", "T", "9", long, (long,), long, long)
-    prompt = render(base_template(), query("T", case), record)
-    (facts,), (example,) = section(prompt), section(prompt, "examples")
-    texts = [facts["captions"][0], facts["descriptions"][0]["text"], example["question"], example["reply"]]
-    assert all(len(text) <= LONGEST and text.endswith("…") for text in texts)
-
-
-@settings(max_examples=25)
-@given(st.sampled_from((*TYPES, "Colour")), st.integers(0, 3000))
-def test_facts_keep_to_their_budget_and_the_cut_is_counted(question_type, budget):
-    record = crowd()
-    prompt = render(base_template(), query(question_type), record, max_fact_tokens=budget)
-    text = prompt.messages[1]["content"].split("<facts>\n")[1].split("\n</facts>")[0]
-    assert count_tokens(text) <= max(budget, count_tokens(as_data({"not_listed": {"x" * 40: 9}})) * 20)
-    had = {"objects": 120, "relations": 120, "descriptions": 200, "texts": 10, "captions": 1}
-    assert {name: prompt.shown[name] + prompt.cut[name] for name in prompt.shown} == had
-    (facts,) = section(prompt)
-    assert {name: len(facts.get(name, [])) for name in had} == prompt.shown
-
-
-@settings(max_examples=60)
-@given(st.sampled_from(TYPES), st.integers(0, 40), st.integers(20, 900))
-def test_where_there_is_room_for_all_one_look_chooses_what_one_by_one_would(question_type, n, budget):
-    record = images.load("picturebook").record(images.load("picturebook").ids()[n])
-    facts = [fact for fact in selection._facts(record, question_type) if fact.worth]
-    facts.sort(key=lambda fact: -fact.worth)
-    one_by_one = selection._that_fit(facts, budget)
-    found = selection.select_facts(record, question_type, budget)
-    if len(one_by_one) == len(facts):
-        things = Counter(fact.name for fact in selection._facts(record, question_type) if fact.name)
-        assert found.content == selection._content(facts, things)
-    else:
-        assert sum(found.shown.values()) <= len(one_by_one)
-
-
 @given(st.recursive(st.text() | st.integers(), lambda of: st.lists(of) | st.dictionaries(st.text(), of)))
 def test_text_without_suspect_signs_is_told_at_one_look(value):
     text = data._ENCODER.encode(value)
