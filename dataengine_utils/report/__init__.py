@@ -90,7 +90,7 @@ def _setting(value: Any, is_override: bool) -> Html:
         value = [f"{name} {item}" for name, item in value.items()]
     if isinstance(value, (tuple, list)):
         value = ", ".join(value) or "–"
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value) or "–"
     return element("b", text) if is_override else html(text)
 
 
